@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the rest of the engine sees of an image, whatever format it came in: OCI inside (DESIGN.md
+ * section 3).  Reading the store needs no network, no archive library and no helper process.
+ */
+#ifndef VPOD_IMAGES_IMAGE_H
+#define VPOD_IMAGES_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "images/digest.h"
+
+struct image_port {
+	char *name; /* "80-tcp", as docker2aci names it */
+	char *protocol;
+	uint16_t port;
+};
+
+struct image {
+	struct digest id;	/* of the image manifest for this platform */
+	char *name;		/* canonical reference, e.g. "docker://127.0.0.1:5000/b:1" */
+	char *short_name;	/* for app names: last path component without tag, an AC name */
+	struct strv entrypoint; /* config.Entrypoint */
+	struct strv cmd;	/* config.Cmd */
+	struct strv env;	/* NAME=value */
+	char *user;		/* "user[:group]", names or numbers, "" when absent */
+	char *working_dir;	/* "" when absent */
+	char *stop_signal;	/* "SIGTERM", "15", "" when absent */
+	struct strv volumes;	/* absolute paths */
+	struct image_port *ports;
+	unsigned nr_ports;
+	struct strv labels; /* key, value, key, value … */
+	uint64_t size;	    /* bytes of its blobs */
+
+	/* The root file system: files to be concatenated, in order, see images/layer.h. */
+	struct strv rootfs_files; /* absolute paths: meta, then the data file of each layer */
+	uint64_t rootfs_size;	  /* bytes, sum of the files, each padded to 4 KiB */
+};
+
+#define cleanup_image __attribute__((__cleanup__(image_free)))
+void image_free(struct image *img);
+
+/*
+ * Loads an image that is in the store under data directory @dir: by reference as people write it
+ * ("oci:DIR:REF", "docker://…"), by "sha256:…" or by a unique prefix of at least 8 hex digits of
+ * its id.  Returns -1 with ERR_NOT_FOUND when it is not there.
+ */
+int image_load(const char *dir, const char *ref, struct image *out, struct err *e);
+
+/*
+ * As image_load(), and holds the image against removal: the returned lock fd (caller owns) is a
+ * shared flock that lasts as long as any process has it open.
+ */
+int image_hold(const char *dir, const char *ref, struct image *out, int *lock_fd, struct err *e);
+
+enum image_pull { PULL_NEVER, PULL_NEW, PULL_UPDATE };
+
+/*
+ * Makes sure that the image is in the store and rendered; runs the vpod-image program when work is
+ * to be done (network, archives), else nothing.  @id receives the image's id.
+ */
+int image_ensure(const char *dir, const char *ref, enum image_pull pull, struct digest *id,
+		 struct err *e);
+
+#endif
