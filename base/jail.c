@@ -37,11 +37,18 @@ void jail_free(struct jail *j)
 	strv_free(&j->devices);
 }
 
+/* Root's children change their uid; others keep theirs and need a user namespace to mount at all.
+ */
+static bool is_root(void)
+{
+	return geteuid() == 0;
+}
+
 unsigned long jail_clone_flags(const struct jail *j)
 {
 	(void)j;
-	return CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-	       CLONE_NEWUTS;
+	return (is_root() ? 0 : CLONE_NEWUSER) | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
+	       CLONE_NEWIPC | CLONE_NEWUTS;
 }
 
 static int write_proc(pid_t pid, const char *name, const char *text, struct err *e)
@@ -58,27 +65,16 @@ static int write_proc(pid_t pid, const char *name, const char *text, struct err 
 	return 0;
 }
 
-static bool may_change_ids(const struct jail *j)
-{
-	return j->uid != 0 && geteuid() == 0;
-}
-
 int jail_map_ids(const struct jail *j, pid_t pid, struct err *e)
 {
-	char uids[64], gids[96];
-	bool change = may_change_ids(j);
-	uid_t uid = change ? j->uid : geteuid();
-	gid_t gid = change ? j->gid : getegid();
-	int n;
+	char uids[64], gids[64];
 
-	snprintf(uids, sizeof(uids), "%u %u 1\n", uid, uid);
-	n = snprintf(gids, sizeof(gids), "%u %u 1\n", gid, gid);
-	if (change && j->extra_gid != (gid_t)-1 && j->extra_gid != gid)
-		snprintf(gids + n, sizeof(gids) - (size_t)n, "%u %u 1\n", j->extra_gid,
-			 j->extra_gid);
-	if (!change && write_proc(pid, "setgroups", "deny", e) < 0)
-		return -1;
-	if (write_proc(pid, "gid_map", gids, e) < 0)
+	(void)j;
+	if (is_root())
+		return 0;
+	snprintf(uids, sizeof(uids), "%u %u 1\n", geteuid(), geteuid());
+	snprintf(gids, sizeof(gids), "%u %u 1\n", getegid(), getegid());
+	if (write_proc(pid, "setgroups", "deny", e) < 0 || write_proc(pid, "gid_map", gids, e) < 0)
 		return -1;
 	return write_proc(pid, "uid_map", uids, e);
 }
@@ -87,11 +83,13 @@ static int set_identity(const struct jail *j, struct err *e)
 {
 	bool extra = j->extra_gid != (gid_t)-1;
 
-	if (getuid() == j->uid || j->uid == 0)
+	if (!j->uid)
 		return 0;
 	if (setgroups(extra ? 1 : 0, &j->extra_gid) < 0 || setresgid(j->gid, j->gid, j->gid) < 0 ||
 	    setresuid(j->uid, j->uid, j->uid) < 0)
 		return err_set(e, errno, "cannot become uid %u in the jail", j->uid);
+	if (unshare(CLONE_NEWUSER) < 0)
+		return err_set(e, errno, "cannot make a user namespace for the jail");
 	return 0;
 }
 
@@ -185,7 +183,7 @@ static int drop_capabilities(struct err *e)
 	struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
 	int cap;
 
-	/* Dropping needs CAP_SETPCAP; a worker of an ordinary user has none and nothing to drop. */
+	/* A worker of an ordinary user without CAP_SETPCAP has nothing to drop. */
 	for (cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++) {
 		if (prctl(PR_CAPBSET_DROP, cap) < 0 && errno != EPERM)
 			return err_set(e, errno, "cannot drop capability %d", cap);
@@ -196,9 +194,9 @@ static int drop_capabilities(struct err *e)
 	return 0;
 }
 
-int jail_drop_rights(const struct jail *j, struct err *e)
+static int drop_rights(struct err *e)
 {
-	if (set_limits(j, e) < 0 || drop_capabilities(e) < 0)
+	if (drop_capabilities(e) < 0)
 		return -1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_set(e, errno, "cannot give up privileges");
@@ -207,10 +205,15 @@ int jail_drop_rights(const struct jail *j, struct err *e)
 
 int jail_enter(const struct jail *j, struct err *e)
 {
-	if (set_identity(j, e) < 0)
-		return -1;
 	umask(0022);
-	if (make_root(j, e) < 0)
+	if (make_root(j, e) < 0 || set_limits(j, e) < 0 || set_identity(j, e) < 0)
 		return -1;
-	return jail_drop_rights(j, e);
+	return drop_rights(e);
+}
+
+int jail_drop_rights(const struct jail *j, struct err *e)
+{
+	if (set_limits(j, e) < 0)
+		return -1;
+	return drop_rights(e);
 }

@@ -5,15 +5,15 @@
  * What a child keeps after the jail and before its program runs.  In this order, each stage needing
  * rights that the next one takes away:
  *
- *  1. namespaces  user, mount, pid, net, ipc, uts of its own, from clone(2), so that the child is
- *                 PID 1 of its pid namespace; the parent writes its uid and gid map.
- *  2. identity    setgroups, setgid, setuid to the jail's ids (root callers; others keep theirs).
- *                 Before the root is made: a tmpfs of a user namespace takes only mapped owners.
- *                 The capabilities over the namespace survive, since its uid 0 is not mapped.
- *  3. root        a tmpfs with only the files that struct jail binds, read-only, nosuid, pivoted
+ *  1. namespaces  mount, pid, net, ipc, uts of its own, from clone(2), so that the child is PID 1
+ * of its pid namespace.  An ordinary user's child gets its user namespace here too, and the parent
+ * writes its maps.
+ *  2. root        a tmpfs with only the files that struct jail binds, read-only, nosuid, pivoted
  * to; the old root is unmounted.
- *  4. limits      no core, RLIMIT_NOFILE, and what the caller adds; not dumpable.
- *  5. rights      all capability sets empty, bounding set too, no-new-privileges.
+ *  3. limits      no core, RLIMIT_NOFILE, and what the caller adds.
+ *  4. identity    root's child: setgroups, setgid, setuid to the jail's ids, then a user namespace
+ *                 without any mapping, so that not even its own uid has a name there.
+ *  5. rights      all capability sets empty, bounding set too, no-new-privileges, not dumpable.
  *
  * Works for root and for an ordinary user (with user namespaces).
  */
@@ -30,7 +30,7 @@
 struct jail {
 	struct strv files;   /* host paths visible in the jail at the same path, read-only */
 	struct strv devices; /* the same, writable device nodes such as /dev/kvm */
-	uid_t uid;	     /* 0: stay who we are (ordinary users) */
+	uid_t uid;	     /* of root's children; 0 for ordinary users, who stay who they are */
 	gid_t gid;
 	gid_t extra_gid;     /* one supplementary group, (gid_t)-1: none */
 	uint64_t max_file;   /* RLIMIT_FSIZE in bytes, 0: none */
@@ -43,7 +43,7 @@ void jail_free(struct jail *j);
 /* Flags for clone(2) that a child with this jail is made with. */
 unsigned long jail_clone_flags(const struct jail *j);
 
-/* Parent's half: writes the maps of child @pid. */
+/* Parent's half: writes the maps of child @pid, where it has any. */
 int jail_map_ids(const struct jail *j, pid_t pid, struct err *e);
 
 /* Child's half, after the maps are there: stages 2 to 5. Allocates nothing. */
