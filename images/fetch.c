@@ -59,12 +59,10 @@ static int lock_store(struct store *s, struct err *e)
 static int commit(struct fetch *f, const struct strbuf *manifest, struct digest *id, struct err *e)
 {
 	struct key_lock lock;
-	struct desc d = { .size = manifest->len };
 	int r;
 
 	if (digest_bytes(manifest->buf, manifest->len, id, e) < 0)
 		return -1;
-	d.digest = *id;
 	if (key_lock(f->store, id, "image", &lock, e) < 0)
 		return -1;
 	r = render_image(f, manifest, id, e);

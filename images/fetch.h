@@ -58,9 +58,9 @@ int render_image(struct fetch *f, const struct strbuf *manifest, const struct di
 int render_lone_layer(struct fetch *f, const struct digest *blob, struct digest *diff_id,
 		      struct err *e);
 
-/* Manifest and configuration around layers that came without, both put into the store. */
-int synth_manifest(struct store *s, const struct desc *config, const struct desc *layers,
-		   unsigned nr_layers, struct strbuf *out);
+/* A manifest around layers that came without; and with a configuration, which is stored. */
+void synth_manifest(const struct desc *config, const struct desc *layers, unsigned nr_layers,
+		    struct strbuf *out);
 int synth_image(struct store *s, const struct desc *layer, const struct digest *diff_id,
 		struct strbuf *manifest, struct err *e);
 

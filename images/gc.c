@@ -70,7 +70,7 @@ static int keep_image(void *ctx, const char *name, const struct digest *id, stru
 	for (i = 0; i < info.nr_blobs; i++)
 		keep_add(k, store_blob_name(&info.blobs[i], buf));
 	for (i = 0; i < info.nr_layers; i++)
-		keep_add(k, store_layer_name(&info.layers[i].diff_id, buf));
+		keep_add(k, store_layer_name(&info.layers[i].blob, buf));
 	return 0;
 }
 

@@ -60,7 +60,7 @@ static void add_rootfs(const struct store *s, const struct store_info *info, str
 		if (!info->layers[i].data_size)
 			continue;
 		strv_addf(&out->rootfs_files, "%s/%s/data", s->path,
-			  store_layer_name(&info->layers[i].diff_id, name));
+			  store_layer_name(&info->layers[i].blob, name));
 		out->rootfs_size += pad(info->layers[i].data_size);
 	}
 }

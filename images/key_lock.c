@@ -24,7 +24,8 @@ static int wait_for(int fd, const struct digest *d, struct err *e)
 		 (int)store_lock_owner(fd), d->hex);
 	r = store_flock(fd, LOCK_EX, TIMEOUT_MS, e);
 	if (r > 0)
-		return err_set(e, ETIMEDOUT, "cannot fetch sha256:%s: process %d has been at it for an hour",
+		return err_set(e, ETIMEDOUT,
+			       "cannot fetch sha256:%s: process %d has been at it for an hour",
 			       d->hex, (int)store_lock_owner(fd));
 	return r;
 }

@@ -76,9 +76,9 @@ char *store_blob_name(const struct digest *d, char buf[static STORE_NAME_MAX])
 	return buf;
 }
 
-char *store_layer_name(const struct digest *diff_id, char buf[static STORE_NAME_MAX])
+char *store_layer_name(const struct digest *blob, char buf[static STORE_NAME_MAX])
 {
-	snprintf(buf, STORE_NAME_MAX, "layers/%s-v%d", diff_id->hex, LAYER_VERSION);
+	snprintf(buf, STORE_NAME_MAX, "layers/%s-v%d", blob->hex, LAYER_VERSION);
 	return buf;
 }
 

@@ -6,8 +6,10 @@
  * stay out of other users' reach:
  *
  *	blobs/sha256/<hex>		manifest, configuration and layers, as the registry had them
- *	layers/<diff_id>-v<N>/		data, index, json: a converted layer (images/layer.h), N is
- *					LAYER_VERSION
+ *	layers/<blob hex>-v<N>/		data, index, json: a converted layer (images/layer.h), N is
+ *					LAYER_VERSION.  Named by the blob, whose digest we checked;
+ *					the diff_id is the word of the worker that read the layer,
+ *					and a layer that took it over must not become another's
  *	rootfs/<image id>-v<N>/		meta, info.json: an image that is ready to run; flock(2) of
  *					this directory: shared by who uses it, exclusive by who
  *					removes it; its mtime is the time of last use
@@ -46,7 +48,7 @@ void store_close(struct store *s); /* removes the temporary directory */
 /* Names beneath the store; @buf is returned. */
 #define STORE_NAME_MAX 160
 char *store_blob_name(const struct digest *d, char buf[static STORE_NAME_MAX]);
-char *store_layer_name(const struct digest *diff_id, char buf[static STORE_NAME_MAX]);
+char *store_layer_name(const struct digest *blob, char buf[static STORE_NAME_MAX]);
 char *store_rootfs_name(const struct digest *id, char buf[static STORE_NAME_MAX]);
 
 bool store_has(const struct store *s, const char *name);
@@ -112,7 +114,7 @@ int store_refs_list(const struct store *s, struct store_refs *out, struct err *e
 /* ---- rendered images ---- */
 
 struct store_layer {
-	struct digest diff_id;
+	struct digest blob;
 	uint64_t data_size;
 };
 
@@ -144,7 +146,10 @@ int store_info_read(int dirfd, struct store_info *out, struct err *e);
 int store_open_rootfs(const struct store *s, const struct digest *id, struct store_info *out,
 		      struct err *e);
 
-/* Checks one converted layer: its files are there and as long as they should be. */
-bool store_layer_ok(const struct store *s, const struct digest *diff_id, uint64_t *data_size);
+/*
+ * Whether the conversion of @l->blob is there, with files as long as they should be; fills in the
+ * rest of @l, and the diff_id that the conversion found.
+ */
+bool store_layer_read(const struct store *s, struct store_layer *l, struct digest *diff_id);
 
 #endif

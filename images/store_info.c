@@ -32,8 +32,8 @@ void store_info_print(struct strbuf *b, const struct store_info *i)
 		sb_addf(b, "%s\"sha256:%s\"", n ? "," : "", i->blobs[n].hex);
 	sb_adds(b, "],\"layers\":[");
 	for (n = 0; n < i->nr_layers; n++)
-		sb_addf(b, "%s{\"diff_id\":\"sha256:%s\",\"data_size\":%" PRIu64 "}", n ? "," : "",
-			i->layers[n].diff_id.hex, i->layers[n].data_size);
+		sb_addf(b, "%s{\"blob\":\"sha256:%s\",\"data_size\":%" PRIu64 "}", n ? "," : "",
+			i->layers[n].blob.hex, i->layers[n].data_size);
 	sb_addf(b, "],\"meta_size\":%" PRIu64 ",\"size\":%" PRIu64 ",\"time\":%" PRIu64 "}\n",
 		i->meta_size, i->size, i->time);
 }
@@ -71,7 +71,7 @@ static int parse_layers(const cJSON *arr, struct store_info *out, struct err *e)
 	{
 		struct store_layer *l = &out->layers[out->nr_layers++];
 
-		if (get_digest(j, "diff_id", &l->diff_id, e) < 0 ||
+		if (get_digest(j, "blob", &l->blob, e) < 0 ||
 		    json_get_u64(j, "data_size", &l->data_size, e) < 0)
 			return -1;
 	}
@@ -128,8 +128,7 @@ static bool is_complete(const struct store *s, int dirfd, const struct store_inf
 	if (!has_size(dirfd, "meta", i->meta_size))
 		return false;
 	for (n = 0; n < i->nr_layers; n++) {
-		snprintf(data, sizeof(data), "%s/data",
-			 store_layer_name(&i->layers[n].diff_id, name));
+		snprintf(data, sizeof(data), "%s/data", store_layer_name(&i->layers[n].blob, name));
 		if (!has_size(s->dirfd, data, i->layers[n].data_size))
 			return false;
 	}
@@ -159,7 +158,7 @@ int store_open_rootfs(const struct store *s, const struct digest *id, struct sto
 	return take_fd(&fd);
 }
 
-bool store_layer_ok(const struct store *s, const struct digest *diff_id, uint64_t *data_size)
+bool store_layer_read(const struct store *s, struct store_layer *l, struct digest *diff_id)
 {
 	cleanup_sb struct strbuf b = STRBUF_INIT;
 	cleanup_close int fd = -1;
@@ -168,12 +167,13 @@ bool store_layer_ok(const struct store *s, const struct digest *diff_id, uint64_
 	uint64_t index_size = 0;
 	struct err ignored;
 
-	fd = openat(s->dirfd, store_layer_name(diff_id, name),
+	fd = openat(s->dirfd, store_layer_name(&l->blob, name),
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fs_read(fd, "json", 4096, &b, &ignored) < 0)
 		return false;
 	j = json_parse(b.buf, b.len, "json", &ignored);
-	return j && json_get_u64(j, "data_size", data_size, &ignored) == 1 &&
+	return j && json_get_u64(j, "data_size", &l->data_size, &ignored) == 1 &&
 	       json_get_u64(j, "index_size", &index_size, &ignored) == 1 &&
-	       has_size(fd, "data", *data_size) && has_size(fd, "index", index_size);
+	       get_digest(j, "diff_id", diff_id, &ignored) == 0 &&
+	       has_size(fd, "data", l->data_size) && has_size(fd, "index", index_size);
 }
