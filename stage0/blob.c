@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "blob.h"
+#include "stage0/blob.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cpio.h"
+#include "stage0/cpio.h"
 
 #include <errno.h>
 #include <string.h>

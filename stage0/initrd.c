@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "initrd.h"
+#include "stage0/initrd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,9 +8,9 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "cpio.h"
+#include "stage0/cpio.h"
 #include "guest-init/podspec.h"
-#include "kernel.h"
+#include "stage0/kernel.h"
 
 static const char *const dirs[] = { "dev", "proc", "sys", "run", "tmp", "mnt" };
 

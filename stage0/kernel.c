@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernel.h"
+#include "stage0/kernel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,11 +10,10 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "config.h"
-#include "kernel_config.h"
-#include "kernel_store.h"
+#include "stage0/config.h"
+#include "stage0/kernel_config.h"
+#include "stage0/kernel_store.h"
 
-#define CONFIG_MAX (4u << 20)
 #define HINT_IMPORT                                                         \
 	"import one: 'vpod kernel import FILE' with a linux-image .deb, a " \
 	"bzImage or a vmlinux, or 'make kernel' for vpod's own"
@@ -117,7 +116,7 @@ static int check_config(const struct kernel *k, struct strv *missing, struct str
 		return -1;
 	if (!info.has_config)
 		return 0;
-	if (fs_read(dir, "config", CONFIG_MAX, &text, e) < 0)
+	if (fs_read(dir, "config", KERNEL_CONFIG_MAX, &text, e) < 0)
 		return -1;
 	config_check(text.buf, text.len, &info.modules, missing, wanted);
 	return 1;
@@ -128,6 +127,18 @@ int kernel_missing(const struct kernel *k, struct strv *missing, struct strv *wa
 	int r = check_config(k, missing, wanted, e);
 
 	return r < 0 ? err_wrap(e, "cannot check kernel %s", k->name) : r;
+}
+
+int kernel_check_result(const char *what, const struct strv *missing, struct err *e)
+{
+	cleanup_sb struct strbuf text = STRBUF_INIT;
+
+	if (!missing->nr_v)
+		return 0;
+	join(&text, missing);
+	err_set(e, 0, "cannot run a pod on kernel %s: %s", what, text.buf);
+	return err_hint(e, "set %s and import the kernel again, or name another with --kernel",
+			missing->nr_v > 1 ? "these symbols" : "it");
 }
 
 int kernel_check(const struct kernel *k, struct err *e)
@@ -144,11 +155,5 @@ int kernel_check(const struct kernel *k, struct err *e)
 	join(&text, &wanted);
 	if (wanted.nr_v)
 		log_debug("kernel %s: pods would be better off with %s", k->name, text.buf);
-	if (!missing.nr_v)
-		return 0;
-	sb_reset(&text);
-	join(&text, &missing);
-	err_set(e, 0, "cannot run a pod on kernel %s: %s", k->name, text.buf);
-	return err_hint(e, "set %s and import the kernel again, or name another with --kernel",
-			missing.nr_v > 1 ? "these symbols" : "it");
+	return kernel_check_result(k->name, &missing, e);
 }

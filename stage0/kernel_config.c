@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernel_config.h"
+#include "stage0/kernel_config.h"
 
 #include <string.h>
 

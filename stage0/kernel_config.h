@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/err.h"
 #include "base/strbuf.h"
+
+#define KERNEL_CONFIG_MAX (4u << 20)
 
 struct kernel_need {
 	const char *symbol; /* without CONFIG_ */
@@ -26,6 +29,9 @@ extern const struct kernel_need kernel_needs[];
  */
 void config_check(const char *text, size_t len, const struct strv *modules, struct strv *missing,
 		  struct strv *wanted);
+
+/* In kernel.c: the error that names what is missing, or 0 when nothing is. */
+int kernel_check_result(const char *what, const struct strv *missing, struct err *e);
 
 /* 'y', 'm', or 'n' for a symbol that is off or has another kind of value. */
 char config_get(const char *text, size_t len, const char *symbol);

@@ -4,7 +4,7 @@
  * files.  Two libarchive readers, the inner one fed by the outer one, only formats and filters that
  * packages use, and nothing of it touches a path on this host.
  */
-#include "kernel_source.h"
+#include "stage0/kernel_source.h"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernel_elf.h"
+#include "stage0/kernel_elf.h"
 
 #include <elf.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef VPOD_STAGE0_KERNEL_ELF_H
 #define VPOD_STAGE0_KERNEL_ELF_H
 
-#include "blob.h"
+#include "stage0/blob.h"
 
 /*
  * Checks that @elf is an x86-64 executable that can be loaded as it stands.  *@loaded is the length

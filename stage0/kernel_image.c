@@ -7,13 +7,13 @@
  * vmlinux (with relocations behind it), and, but for gzip, whose trailer says the same, the
  * unpacked size as 4 bytes more.
  */
-#include "kernel_image.h"
+#include "stage0/kernel_image.h"
 
 #include <ctype.h>
 #include <elf.h>
 #include <string.h>
 
-#include "kernel_unpack.h"
+#include "stage0/kernel_unpack.h"
 
 /* Offsets in the setup header. */
 #define HDR_SETUP_SECTS 0x1f1

@@ -3,12 +3,12 @@
 #ifndef VPOD_STAGE0_KERNEL_IMAGE_H
 #define VPOD_STAGE0_KERNEL_IMAGE_H
 
-#include "blob.h"
+#include "stage0/blob.h"
+#include "stage0/kernel_config.h"
 
 #define KERNEL_RELEASE_MAX 64		/* __NEW_UTS_LEN, what uname(2) can say */
 #define KERNEL_IMAGE_MAX (1024u << 20)	/* a vmlinux with debug information */
 #define KERNEL_VMLINUX_MAX (512u << 20) /* unpacked from a bzImage */
-#define KERNEL_CONFIG_MAX (4u << 20)
 
 bool image_is_bzimage(struct bytes in);
 bool image_is_elf(struct bytes in);

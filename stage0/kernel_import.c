@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernel_import.h"
+#include "stage0/kernel_import.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,11 +15,11 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/json.h"
-#include "kernel_config.h"
-#include "kernel_elf.h"
-#include "kernel_modules.h"
-#include "kernel_source.h"
-#include "kernel_store.h"
+#include "stage0/kernel_config.h"
+#include "stage0/kernel_elf.h"
+#include "stage0/kernel_modules.h"
+#include "stage0/kernel_source.h"
+#include "stage0/kernel_store.h"
 
 #define STAGE KERNEL_TMP_PREFIX "import"
 #define TUNED_SUFFIX "-vpod"

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/options.h"
-#include "kernel_import.h"
+#include "stage0/kernel_import.h"
 
 static const struct opt options[] = {
 	{ "dir", 0, OPT_STR, offsetof(struct import_opts, dir), "DIR", NULL, "data directory",

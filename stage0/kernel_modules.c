@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernel_modules.h"
+#include "stage0/kernel_modules.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,9 +10,9 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "cpio.h"
-#include "kernel_elf.h"
-#include "kernel_unpack.h"
+#include "stage0/cpio.h"
+#include "stage0/kernel_elf.h"
+#include "stage0/kernel_unpack.h"
 
 #define MODULE_MAX (64u << 20) /* with debug information */
 #define BUILTIN_MAX (1u << 20)

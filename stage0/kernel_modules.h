@@ -12,7 +12,7 @@
 #define VPOD_STAGE0_KERNEL_MODULES_H
 
 #include "base/strbuf.h"
-#include "blob.h"
+#include "stage0/blob.h"
 
 struct module {
 	char *name; /* as lsmod names it: '-' is '_' */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernel_source.h"
+#include "stage0/kernel_source.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -10,8 +10,8 @@
 #include <sys/types.h>
 
 #include "base/strbuf.h"
-#include "blob.h"
-#include "kernel_image.h"
+#include "stage0/blob.h"
+#include "stage0/kernel_image.h"
 
 struct kernel_source {
 	int modules; /* staging directory for modules, the caller's */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernel_store.h"
+#include "stage0/kernel_store.h"
 
 #include <ctype.h>
 #include <dirent.h>

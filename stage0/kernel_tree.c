@@ -5,7 +5,7 @@
  * lib/modules/).  They are the user's own, so symlinks on the way are followed, but not beneath
  * lib/modules.
  */
-#include "kernel_source.h"
+#include "stage0/kernel_source.h"
 
 #include <dirent.h>
 #include <errno.h>

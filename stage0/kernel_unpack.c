@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernel_unpack.h"
+#include "stage0/kernel_unpack.h"
 
 #include <archive.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
 #ifndef VPOD_STAGE0_KERNEL_UNPACK_H
 #define VPOD_STAGE0_KERNEL_UNPACK_H
 
-#include "blob.h"
+#include "stage0/blob.h"
 
 /* Content that no filter knows is an error, and so are more than @max bytes. Caller frees @out. */
 int unpack_bytes(struct bytes in, size_t max, const char *what, struct blob *out, struct err *e);
