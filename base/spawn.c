@@ -20,14 +20,25 @@
 
 void spawn_free(struct spawn *s)
 {
+	unsigned i;
+
+	for (i = 0; i < s->nr_owned; i++)
+		close(s->owned[i]);
+	s->nr_owned = 0;
 	strv_free(&s->argv);
 	strv_free(&s->env);
+}
+
+void spawn_add_owned_fd(struct spawn *s, int fd, int as)
+{
+	spawn_add_fd(s, fd, as);
+	s->owned[s->nr_owned++] = fd;
 }
 
 void spawn_add_fd(struct spawn *s, int fd, int as)
 {
 	if (s->nr_fds == SPAWN_MAX_FDS)
-		abort(); /* a programming error: the list is fixed by the caller's code */
+		abort(); /* a programming error: callers bound what they add */
 	s->fds[s->nr_fds++] = (struct spawn_fd){ fd, as };
 }
 

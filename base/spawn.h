@@ -20,13 +20,15 @@ struct spawn_fd {
 	int as; /* its number in the child */
 };
 
-#define SPAWN_MAX_FDS 64
+#define SPAWN_MAX_FDS 1024
 
 struct spawn {
 	struct strv argv; /* argv[0] is the path to execute, no search */
 	struct strv env;  /* the whole environment */
 	struct spawn_fd fds[SPAWN_MAX_FDS];
 	unsigned nr_fds;
+	int owned[SPAWN_MAX_FDS]; /* fds of ours that spawn_free() closes */
+	unsigned nr_owned;
 	bool dies_with_parent; /* PR_SET_PDEATHSIG, SIGKILL; spawn from the thread that lives */
 	bool own_group;	       /* a process group of its own: the terminal's ^C does not reach it */
 	const struct jail *jail; /* NULL: none */
@@ -38,6 +40,9 @@ struct child {
 };
 
 void spawn_free(struct spawn *s);
+
+/* As spawn_add_fd(), and @fd is closed by spawn_free(). */
+void spawn_add_owned_fd(struct spawn *s, int fd, int as);
 
 /* Adds "our fd @fd as number @as". */
 void spawn_add_fd(struct spawn *s, int fd, int as);

@@ -180,21 +180,6 @@ static int hide(struct tree *t, const struct index_rec *r, struct err *e)
 
 /* Second pass */
 
-/* The directory of a whiteout exists in its layer, even if nothing else says so. */
-static int keep_whiteout_dir(struct tree *t, const struct index_rec *r, struct err *e)
-{
-	struct err local = { 0 };
-	struct span parent = { index_path(r), r->path_len }, base;
-	struct tinode *dir;
-
-	if (r->kind == INDEX_WHITEOUT)
-		split_path(index_path(r), r->path_len, &parent, &base);
-	if (walk_dir(t, parent.p, parent.len, true, &dir, r, &local) == 0 || !is_fatal(&local))
-		return 0;
-	*e = local;
-	return -1;
-}
-
 /* Lets @name mean @inode, whatever it meant before. */
 static int set_name(struct tree *t, struct tinode *dir, const struct span *name,
 		    struct tinode *inode, struct err *e)
@@ -291,7 +276,7 @@ int tree_apply(struct tree *t, struct index *ix, uint32_t layer, struct err *e)
 		return -1;
 	index_rewind(ix);
 	while ((more = index_next(ix, &r, e)) > 0) {
-		if ((is_hiding(r) ? keep_whiteout_dir(t, r, e) : bring(t, r, layer, e)) < 0)
+		if (!is_hiding(r) && bring(t, r, layer, e) < 0)
 			return -1;
 	}
 	return more;

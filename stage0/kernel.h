@@ -2,12 +2,12 @@
 /*
  * The kernel store: $dir/kernels/<name>/ holds what one import left:
  *
- *	vmlinux		uncompressed ELF, booted directly
+ *	vmlinux		uncompressed ELF, booted directly; only what is loaded of it
  *	config		the kernel's .config, when known
- *	modules.cpio	newc archive: /modules/<file>.ko (uncompressed) and /modules/order, the
- *closure that a pod needs; absent when all is built in modules/	all modules of the package,
- *as they came (for later use) info.json	name, release, source file, digest, version, import
- *time
+ *	modules.cpio	newc archive: /modules/<file>.ko (uncompressed) and /modules/order,
+ *			the closure that a pod needs; absent when all is built in
+ *	modules/	all modules of the package, as they came (for later use)
+ *	info.json	what kernel_store.h lists
  *
  * An entry gets its name last, by rename.  $dir/kernels/default is a symlink to a name.
  */
@@ -46,5 +46,12 @@ int kernel_find(const struct config *cfg, const char *name, struct kernel *out, 
  * missing, and why a pod needs it.  A kernel without a known configuration passes with a warning.
  */
 int kernel_check(const struct kernel *k, struct err *e);
+
+/*
+ * The same as lists: what a pod cannot do without, and what it would be better off with.  Returns
+ * 1, or 0 when the configuration is not known.
+ */
+int kernel_missing(const struct kernel *k, struct strv *missing, struct strv *wanted,
+		   struct err *e);
 
 #endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stage0/cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_help(const struct cmd *cmd)
+{
+	cleanup_sb struct strbuf b = STRBUF_INIT;
+	bool has = cmd->opts && cmd->opts->name;
+
+	sb_addf(&b, "Usage: vpod %s%s%s%s\n\n", cmd->name, has ? " [OPTIONS]" : "",
+		cmd->args[0] ? " " : "", cmd->args);
+	sb_addf(&b, "%s.\n", cmd->summary);
+	if (cmd->description)
+		sb_addf(&b, "\n%s\n", cmd->description);
+	if (has) {
+		sb_adds(&b, "\nOptions:\n");
+		opts_help(&b, cmd->opts);
+	}
+	fputs(b.buf, stdout);
+}
+
+static int ask_help(void *ctx, const char *value, struct err *e)
+{
+	(void)value;
+	(void)e;
+	*(bool *)ctx = true;
+	return 0;
+}
+
+static const struct opt help_opts[] = {
+	{ .name = "help", .letter = 'h', .type = OPT_CALL, .call = ask_help },
+	OPT_END,
+};
+
+int cmd_parse(const struct cmd *cmd, void *ctx, int argc, char **argv, struct err *e)
+{
+	static const struct opt none[] = { OPT_END };
+	bool help = false, ended;
+	struct opt_set sets[] = { { cmd->opts ? cmd->opts : none, ctx },
+				  { help_opts, &help },
+				  { NULL, NULL } };
+	int i = 1, r;
+
+	r = opts_parse(sets, argc, argv, &i, &ended, e);
+	if (help) {
+		print_help(cmd);
+		return -2;
+	}
+	return r < 0 ? -1 : i;
+}
+
+int cmd_operands(const struct cmd *cmd, int nr, int min, int max, struct err *e)
+{
+	if (nr >= min && (!max || nr <= max))
+		return 0;
+	err_setk(e, ERR_USAGE, 0, "cannot run '%s': it takes %s%d argument%s, not %d", cmd->name,
+		 min == max ? ""
+		 : nr < min ? "at least "
+			    : "at most ",
+		 nr < min ? min : max, (nr < min ? min : max) == 1 ? "" : "s", nr);
+	return err_hint(e, "usage: vpod %s %s", cmd->name, cmd->args);
+}
+
+int output_parse(const char *s, enum output *out, struct err *e)
+{
+	if (!s || !strcmp(s, "table"))
+		*out = OUTPUT_TABLE;
+	else if (!strcmp(s, "json"))
+		*out = OUTPUT_JSON;
+	else if (!strcmp(s, "json-pretty"))
+		*out = OUTPUT_JSON_PRETTY;
+	else
+		return err_setk(e, ERR_USAGE, 0,
+				"cannot use --format=%s: it is table, json or json-pretty", s);
+	return 0;
+}

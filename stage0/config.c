@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Configuration as rkt's: any *.json directly in <dir>/paths.d of the system, local and user
+ * directories, later ones overriding earlier ones by key, the same key twice in one directory being
+ * an error.  Kinds that this build does not know are refused by name.
+ */
+#include "stage0/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "stage0/cmd.h"
+
+/* What the command line says, before defaults. */
+struct globals {
+	struct config *cfg;
+	const char *dir, *system_config, *local_config, *user_config;
+	bool debug, version, help;
+};
+
+static int set_insecure(void *ctx, const char *value, struct err *e)
+{
+	struct config *cfg = ((struct globals *)ctx)->cfg;
+	const struct {
+		const char *word;
+		bool *flags[5];
+	} words[] = {
+		{ "none", { NULL } },
+		{ "image", { &cfg->insecure_image } },
+		{ "tls", { &cfg->insecure_tls } },
+		{ "http", { &cfg->insecure_http } },
+		{ "capabilities", { &cfg->insecure_capabilities } },
+		{ "paths", { &cfg->insecure_paths } },
+		{ "all-fetch", { &cfg->insecure_image, &cfg->insecure_tls, &cfg->insecure_http } },
+		{ "all-run", { &cfg->insecure_capabilities, &cfg->insecure_paths } },
+	};
+	cleanup_free char *list = xstrdup(value);
+	char *word, *save = NULL;
+	size_t i, j;
+
+	for (word = strtok_r(list, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+		for (i = 0; i < nitems(words) && strcmp(word, words[i].word); i++)
+			;
+		if (i == nitems(words)) {
+			err_setk(e, ERR_USAGE, 0, "cannot use --insecure-options=%s: no such word",
+				 word);
+			return err_hint(e, "none, image, tls, http, capabilities, paths, all-fetch "
+					   "or all-run");
+		}
+		for (j = 0; j < nitems(words[i].flags) && words[i].flags[j]; j++)
+			*words[i].flags[j] = true;
+	}
+	return 0;
+}
+
+#define FIELD(f) offsetof(struct globals, f)
+const struct opt global_opts[] = {
+	{ "dir", 0, OPT_STR, FIELD(dir), "PATH", NULL, "data directory (/var/lib/vpod)", NULL },
+	{ "debug", 0, OPT_BOOL, FIELD(debug), NULL, NULL,
+	  "tell each step, and show the boot console", NULL },
+	{ "system-config", 0, OPT_STR, FIELD(system_config), "DIR", NULL,
+	  "vendor's configuration (/usr/lib/vpod)", NULL },
+	{ "local-config", 0, OPT_STR, FIELD(local_config), "DIR", NULL,
+	  "administrator's configuration (/etc/vpod)", NULL },
+	{ "user-config", 0, OPT_STR, FIELD(user_config), "DIR", NULL,
+	  "a further configuration directory", NULL },
+	{ "insecure-options", 0, OPT_CALL, 0, "LIST", NULL,
+	  "what not to insist on: image,tls,http,capabilities,paths,all-fetch,all-run",
+	  set_insecure },
+	{ "version", 0, OPT_BOOL, FIELD(version), NULL, NULL, "print the version", NULL },
+	{ "help", 'h', OPT_BOOL, FIELD(help), NULL, NULL, "print this help", NULL },
+	OPT_END,
+};
+
+/* The value "data" that one directory's paths.d gives, or NULL. Caller owns. */
+static int read_paths_file(const char *file, char **data, struct err *e)
+{
+	cleanup_sb struct strbuf text = STRBUF_INIT;
+	cleanup_json cJSON *j = NULL;
+	const char *kind = NULL, *value = NULL;
+
+	if (fs_read(AT_FDCWD, file, 65536, &text, e) < 0)
+		return -1;
+	j = json_parse(text.buf, text.len, file, e);
+	if (!j)
+		return -1;
+	if (json_get_str(j, "rktKind", &kind, e) < 0 || json_get_str(j, "data", &value, e) < 0)
+		return err_wrap(e, "cannot use %s", file);
+	if (!kind || strcmp(kind, "paths"))
+		return err_set(e, 0, "cannot use %s: rktKind is not \"paths\"", file);
+	if (!value)
+		return 0;
+	if (*data)
+		return err_set(e, 0,
+			       "cannot use %s: another file of its directory sets \"data\" too",
+			       file);
+	if (value[0] != '/')
+		return err_set(e, 0, "cannot use %s: data \"%s\" is not an absolute path", file,
+			       value);
+	*data = xstrdup(value);
+	return 0;
+}
+
+static int read_paths_dir(const char *config_dir, char **data, struct err *e)
+{
+	cleanup_free char *dir = fs_join(config_dir, "paths.d");
+	cleanup_closedir DIR *d = opendir(dir);
+	cleanup_free char *found = NULL;
+	struct dirent *de;
+
+	if (!d && errno == ENOENT)
+		return 0;
+	if (!d)
+		return err_set(e, errno, "cannot read configuration directory %s", dir);
+	while ((de = readdir(d))) {
+		size_t n = strlen(de->d_name);
+		cleanup_free char *file = NULL;
+
+		if (n < 6 || de->d_name[0] == '.' || strcmp(de->d_name + n - 5, ".json"))
+			continue;
+		file = fs_join(dir, de->d_name);
+		if (read_paths_file(file, &found, e) < 0)
+			return -1;
+	}
+	if (found) {
+		free(*data);
+		*data = take_ptr(&found);
+	}
+	return 0;
+}
+
+static char *absolute(const char *path)
+{
+	cleanup_free char *cwd = NULL;
+
+	if (path[0] == '/')
+		return xstrdup(path);
+	cwd = getcwd(NULL, 0);
+	return fs_join(cwd ? cwd : "", path);
+}
+
+static char *default_dir(void)
+{
+	const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+
+	if (geteuid() == 0)
+		return xstrdup("/var/lib/vpod");
+	if (xdg && xdg[0] == '/')
+		return fs_join(xdg, "vpod");
+	return fs_join(home && home[0] == '/' ? home : "/nonexistent", ".local/share/vpod");
+}
+
+static char *default_run_dir(void)
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+
+	if (geteuid() == 0)
+		return xstrdup("/run/vpod");
+	if (xdg && xdg[0] == '/')
+		return fs_join(xdg, "vpod");
+	return xasprintf("/tmp/vpod-%u", geteuid());
+}
+
+static void print_help(void)
+{
+	cleanup_sb struct strbuf b = STRBUF_INIT;
+	size_t i;
+
+	sb_adds(&b, "Usage: vpod [GLOBAL OPTIONS] COMMAND …\n\n"
+		    "Runs pods of container images as micro-VMs.\n\nCommands:\n");
+	for (i = 0; cmds[i]; i++)
+		sb_addf(&b, "  %-22s %s\n", cmds[i]->name, cmds[i]->summary);
+	sb_adds(&b, "\nGlobal options:\n");
+	opts_help(&b, global_opts);
+	sb_adds(&b, "\n'vpod COMMAND --help' tells more.\n");
+	fputs(b.buf, stdout);
+}
+
+static int read_files(struct config *cfg, struct err *e)
+{
+	const char *dirs[] = { cfg->system_config, cfg->local_config, cfg->user_config };
+	size_t i;
+
+	for (i = 0; i < nitems(dirs); i++) {
+		if (dirs[i] && read_paths_dir(dirs[i], &cfg->dir, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void resolve_dir(struct config *cfg)
+{
+	char *real = realpath(cfg->dir, NULL);
+
+	if (!real)
+		return; /* not there yet: made later, at the path as given */
+	free(cfg->dir);
+	cfg->dir = real;
+}
+
+int config_parse(struct config *cfg, int argc, char **argv, int *i, struct err *e)
+{
+	struct globals g = { .cfg = cfg };
+	struct opt_set sets[] = { { global_opts, &g }, { NULL, NULL } };
+	bool ended;
+
+	if (opts_parse(sets, argc, argv, i, &ended, e) < 0)
+		return -1;
+	if (g.version || g.help) {
+		if (g.version)
+			puts("vpod " VPOD_VERSION);
+		else
+			print_help();
+		return 1;
+	}
+	cfg->debug = g.debug;
+	cfg->system_config = xstrdup(g.system_config ? g.system_config : "/usr/lib/vpod");
+	cfg->local_config = xstrdup(g.local_config ? g.local_config : "/etc/vpod");
+	cfg->user_config = g.user_config ? xstrdup(g.user_config) : NULL;
+	cfg->run_dir = default_run_dir();
+	log_set("vpod", cfg->debug ? LOG_DEBUG : LOG_WARN);
+	if (g.dir)
+		cfg->dir = absolute(g.dir);
+	else if (read_files(cfg, e) < 0)
+		return -1;
+	if (!cfg->dir)
+		cfg->dir = default_dir();
+	resolve_dir(cfg);
+	return 0;
+}
+
+void config_free(struct config *cfg)
+{
+	free(cfg->dir);
+	free(cfg->run_dir);
+	free(cfg->system_config);
+	free(cfg->local_config);
+	free(cfg->user_config);
+	*cfg = (struct config){ 0 };
+}
+
+int config_make_dirs(const struct config *cfg, struct err *e)
+{
+	struct stat st;
+
+	if (fs_mkdir_p(cfg->dir, 0755, e) < 0 || fs_mkdir_p(cfg->run_dir, 0700, e) < 0)
+		return err_hint(e, "name a data directory that you may write with --dir");
+	if (stat(cfg->run_dir, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 0022))
+		return err_setk(e, ERR_DENIED, 0,
+				"cannot use %s: it belongs to or may be written by somebody else",
+				cfg->run_dir);
+	return 0;
+}

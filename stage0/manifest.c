@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stage0/manifest.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/num.h"
+
+static void app_free(struct app *a)
+{
+	unsigned i;
+
+	free(a->name);
+	free(a->image_name);
+	strv_free(&a->exec);
+	strv_free(&a->env);
+	free(a->cwd);
+	free(a->user);
+	free(a->group);
+	strv_free(&a->gids);
+	for (i = 0; i < a->nr_mounts; i++) {
+		free(a->mounts[i].volume);
+		free(a->mounts[i].target);
+	}
+	free(a->mounts);
+}
+
+void manifest_free(struct manifest *m)
+{
+	unsigned i;
+
+	for (i = 0; i < m->nr_apps; i++)
+		app_free(&m->apps[i]);
+	for (i = 0; i < m->nr_volumes; i++)
+		free(m->volumes[i].name);
+	free(m->apps);
+	free(m->volumes);
+	free(m->hostname);
+	free(m->kernel);
+	*m = (struct manifest){ 0 };
+}
+
+struct app *manifest_add_app(struct manifest *m)
+{
+	m->apps = xrealloc(m->apps, (m->nr_apps + 1) * sizeof(*m->apps));
+	m->apps[m->nr_apps] = (struct app){ 0 };
+	return &m->apps[m->nr_apps++];
+}
+
+struct volume *manifest_add_volume(struct manifest *m, const char *name)
+{
+	m->volumes = xrealloc(m->volumes, (m->nr_volumes + 1) * sizeof(*m->volumes));
+	m->volumes[m->nr_volumes] = (struct volume){ .name = xstrdup(name), .mode = 0755 };
+	return &m->volumes[m->nr_volumes++];
+}
+
+const struct volume *manifest_find_volume(const struct manifest *m, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < m->nr_volumes; i++) {
+		if (!strcmp(m->volumes[i].name, name))
+			return &m->volumes[i];
+	}
+	return NULL;
+}
+
+struct app_mount *app_add_mount(struct app *a, const char *volume, const char *target)
+{
+	a->mounts = xrealloc(a->mounts, (a->nr_mounts + 1) * sizeof(*a->mounts));
+	a->mounts[a->nr_mounts] =
+		(struct app_mount){ .volume = xstrdup(volume), .target = xstrdup(target) };
+	return &a->mounts[a->nr_mounts++];
+}
+
+/* x86-64 Linux numbers, which the guest uses whatever the host's libc thinks. */
+static const char *const signal_names[] = {
+	NULL,	"HUP",	"INT",	"QUIT", "ILL",	  "TRAP",   "ABRT",  "BUS",  "FPE",  "KILL", "USR1",
+	"SEGV", "USR2", "PIPE", "ALRM", "TERM",	  "STKFLT", "CHLD",  "CONT", "STOP", "TSTP", "TTIN",
+	"TTOU", "URG",	"XCPU", "XFSZ", "VTALRM", "PROF",   "WINCH", "IO",   "PWR",  "SYS",
+};
+
+int signal_by_name(const char *s)
+{
+	uint64_t n;
+	size_t i;
+
+	if (!num_parse_u64(s, 1, 64, &n))
+		return (int)n;
+	if (!strncmp(s, "SIG", 3))
+		s += 3;
+	for (i = 1; i < nitems(signal_names); i++) {
+		if (!strcmp(s, signal_names[i]))
+			return (int)i;
+	}
+	if (!strncmp(s, "RTMIN+", 6) && !num_parse_u64(s + 6, 0, 30, &n))
+		return 34 + (int)n;
+	return -1;
+}
+
+/* Spec records: "key length LF value LF". */
+static void put(struct strbuf *b, const char *key, const char *value)
+{
+	sb_addf(b, "%s %zu\n", key, strlen(value));
+	sb_adds(b, value);
+	sb_addc(b, '\n');
+}
+
+static void putf(struct strbuf *b, const char *key, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void putf(struct strbuf *b, const char *key, const char *fmt, ...)
+{
+	char value[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(value, sizeof(value), fmt, ap);
+	va_end(ap);
+	put(b, key, value);
+}
+
+static void put_each(struct strbuf *b, const char *key, const struct strv *v)
+{
+	size_t i;
+
+	for (i = 0; i < v->nr_v; i++)
+		put(b, key, v->v[i]);
+}
+
+static void put_mounts(struct strbuf *b, const struct app *a)
+{
+	unsigned i;
+
+	for (i = 0; i < a->nr_mounts; i++) {
+		const struct app_mount *mnt = &a->mounts[i];
+		cleanup_free char *v =
+			xasprintf("%s %s%s", mnt->volume, mnt->target, mnt->readonly ? " ro" : "");
+
+		put(b, mnt->copyup ? "copyup" : "mount", v);
+	}
+}
+
+static void put_app(struct strbuf *b, const struct manifest *m, const struct app *a,
+		    const char *rootfs_serial)
+{
+	put(b, "app", a->name);
+	put(b, "rootfs", rootfs_serial);
+	if (a->readonly)
+		put(b, "readonly", "1");
+	put_each(b, "exec", &a->exec);
+	put_each(b, "env", &a->env);
+	put(b, "cwd", a->cwd && a->cwd[0] ? a->cwd : "/");
+	if (a->user && a->user[0])
+		put(b, "user", a->user);
+	if (a->group && a->group[0])
+		put(b, "group", a->group);
+	put_each(b, "gid", &a->gids);
+	put_mounts(b, a);
+	if (a->memory)
+		putf(b, "memory", "%llu", (unsigned long long)a->memory);
+	if (a->cpu_milli)
+		putf(b, "cpu", "%llu", (unsigned long long)a->cpu_milli);
+	if (a->stop_signal)
+		putf(b, "stopsignal", "%d", a->stop_signal);
+	if (a->is_interactive)
+		put(b, "stdin", "1");
+	if (a->has_tty)
+		put(b, "tty", "24 80"); /* the supervisor sends the true size at once */
+	if (m->insecure_capabilities)
+		put(b, "caps", "ffffffffffffffff");
+	if (m->insecure_paths)
+		put(b, "nopaths", "1");
+}
+
+void manifest_spec(const struct manifest *m, const char *const *rootfs_serials,
+		   const char *scratch_serial, bool debug, struct strbuf *out)
+{
+	unsigned i;
+
+	put(out, "vpod-spec", "1");
+	put(out, "hostname", m->hostname);
+	if (scratch_serial)
+		putf(out, "scratch", "disk %s", scratch_serial);
+	else
+		putf(out, "scratch", "tmpfs %llu", (unsigned long long)m->scratch_size);
+	for (i = 0; i < m->nr_volumes; i++)
+		putf(out, "volume", "%s %o %u %u", m->volumes[i].name, m->volumes[i].mode,
+		     m->volumes[i].uid, m->volumes[i].gid);
+	if (debug)
+		put(out, "debug", "1");
+	for (i = 0; i < m->nr_apps; i++)
+		put_app(out, m, &m->apps[i], rootfs_serials[i]);
+}

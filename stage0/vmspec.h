@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The whole contract between a pod and a hypervisor.  A backend is two pure functions; spawning,
+ * jailing, waiting and killing are common code (supervise.c).  The machine ends when the guest
+ * powers off or resets; what the apps did comes over the guest channel, never as the hypervisor's
+ * status.
+ */
+#ifndef VPOD_STAGE0_VMSPEC_H
+#define VPOD_STAGE0_VMSPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/spawn.h"
+
+struct config;
+
+#define VM_MAX_DISKS 64
+#define VM_MAX_PARTS 256
+
+/* A file that is part of a disk; several are shown one behind the other, each padded to 4 KiB. */
+struct vm_part {
+	int fd;
+	uint64_t size; /* bytes */
+};
+
+struct vm_disk {
+	const char *serial; /* what the guest finds it by, at most 20 characters */
+	bool readonly;
+	struct vm_part *parts;
+	unsigned nr_parts;
+};
+
+enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
+
+struct vm_spec {
+	const char *name;
+	enum accel accel; /* not ACCEL_AUTO */
+	unsigned cpus;
+	uint64_t memory;    /* bytes */
+	const char *kernel; /* path of an ELF vmlinux */
+	const char *initrd; /* path */
+	bool has_acpi;	    /* devices are found by ACPI; else on the kernel command line */
+	unsigned tsc_khz;   /* of the host; 0 unknown */
+	const char *cmdline;
+	struct vm_disk disks[VM_MAX_DISKS];
+	unsigned nr_disks;
+	int control_fd; /* stream socket: the guest channel */
+	int console_fd; /* stream socket: the boot console */
+	int lock_fd;	/* the pod's lock, to be held while the machine lives */
+};
+
+struct hv_caps {
+	unsigned max_cpus;
+	unsigned max_disks;
+	bool kvm; /* can run guest kernels with hardware virtualization */
+};
+
+struct hypervisor {
+	const char *name; /* "kvm", "qemu" */
+	/* What it can do on this host; fails when it cannot run at all. */
+	int (*probe)(const struct config *cfg, struct hv_caps *caps, struct err *e);
+	/* The command. What it makes (memfds) is listed in spawn.owned and closed by spawn_free().
+	 */
+	int (*command)(const struct config *cfg, const struct vm_spec *vm, struct spawn *out,
+		       struct err *e);
+};
+
+extern const struct hypervisor hv_qemu;
+
+/* By name; "auto" and NULL choose. Prints nothing. */
+const struct hypervisor *hv_select(const char *name, struct err *e);
+
+int accel_parse(const char *s, enum accel *out, struct err *e);
+
+/* Refuses a spec that the backend cannot run. The only check of its kind. */
+int vmspec_check(const struct vm_spec *vm, const struct hv_caps *caps, struct err *e);
+
+void vmspec_free_disks(struct vm_spec *vm);
+
+#endif
