@@ -6,8 +6,8 @@ include images/erofs.inc.mk
 IMAGES_CORE_OBJS := $(call objects,images,config.c digest.c ensure.c find.c gc.c image.c list.c \
 	ref.c stamp.c store.c store_info.c store_ref.c)
 IMAGES_FETCH_OBJS := $(call objects,images,archive.c bag.c convert.c fetch.c format_docker_archive.c \
-	format_oci.c format_registry.c format_rootfs.c format_stored.c formats.c index.c \
-	key_lock.c manifest.c put.c render.c resolve.c synth.c tar_index.c tree_tar.c)
+	format_oci.c format_registry.c format_rootfs.c format_stored.c formats.c http.c index.c \
+	key_lock.c manifest.c put.c render.c resolve.c synth.c tar_index.c token.c tree_tar.c)
 IMAGES_LIBS := $(LAYER_LIBS) \
 	$(call need,libcurl,--libs,libcurl4-openssl-dev,libcurl-devel) \
 	$(call need,libcrypto,--libs,libssl-dev,openssl-devel) \
