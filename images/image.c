@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "images/config.h"
+#include "images/image_config.h"
 #include "images/find.h"
 #include "images/store.h"
 
@@ -93,7 +93,7 @@ static int load(const struct store *s, const char *text, struct image *out, stru
 	if (fd < 0)
 		return -1;
 	if (store_read_blob(s, &info.config, JSON_MAX_SIZE, &config, e) < 0 ||
-	    config_parse(config.buf, config.len, out, e) < 0)
+	    image_config_parse(config.buf, config.len, out, e) < 0)
 		return err_wrap(e, "cannot load image %s", f.name);
 	out->id = f.id;
 	out->size = info.size;

@@ -13,6 +13,8 @@
 #include "base/strbuf.h"
 #include "images/digest.h"
 
+#define IMAGE_SHORT_ID 12 /* hex digits of an id where it is shown cut: 19 characters in all */
+
 struct image_port {
 	char *name; /* "80-tcp", as docker2aci names it */
 	char *protocol;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "images/config.h"
+#include "images/image_config.h"
 #include "images/manifest.h"
 #include "images/manifest_json.h"
 
@@ -85,7 +85,7 @@ int index_parse(const char *text, size_t len, struct index *out, struct err *e)
 
 static bool fits(const struct index_entry *en)
 {
-	return !strcmp(en->os, "linux") && !strcmp(en->arch, config_host_arch());
+	return !strcmp(en->os, "linux") && !strcmp(en->arch, image_config_host_arch());
 }
 
 static bool has_platform(const struct index_entry *en)
@@ -124,8 +124,8 @@ const struct index_entry *index_pick_platform(const struct index *i, struct err 
 	if (i->nr == 1 && !has_platform(&i->v[0]))
 		return &i->v[0];
 	list_platforms(i, &b);
-	err_setk(e, ERR_NOT_FOUND, 0, "no image for linux/%s, there is: %s", config_host_arch(),
-		 b.buf);
+	err_setk(e, ERR_NOT_FOUND, 0, "no image for linux/%s, there is: %s",
+		 image_config_host_arch(), b.buf);
 	return NULL;
 }
 

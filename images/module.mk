@@ -3,7 +3,7 @@
 # cJSON only); what fetches and parses is the program vpod-image.
 include images/erofs.inc.mk
 
-IMAGES_CORE_OBJS := $(call objects,images,config.c digest.c ensure.c find.c gc.c image.c list.c \
+IMAGES_CORE_OBJS := $(call objects,images,digest.c ensure.c find.c gc.c image.c image_config.c list.c \
 	ref.c stamp.c store.c store_info.c store_ref.c)
 IMAGES_FETCH_OBJS := $(call objects,images,archive.c bag.c convert.c fetch.c format_docker_archive.c \
 	format_oci.c format_registry.c format_rootfs.c format_stored.c formats.c http.c index.c \

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/num.h"
-#include "images/config.h"
+#include "images/image_config.h"
 #include "images/convert.h"
 #include "images/fetch.h"
 #include "images/key_lock.h"
@@ -271,9 +271,9 @@ static int load_config(struct fetch *f, const struct manifest *m, struct digest 
 
 	if (ensure_blob(f, &m->config, "the image configuration", e) < 0 ||
 	    store_read_blob(f->store, &m->config.digest, MANIFEST_MAX_SIZE, &config, e) < 0 ||
-	    config_check_platform(config.buf, config.len, e) < 0 ||
-	    config_parse(config.buf, config.len, &unused, e) < 0 ||
-	    config_diff_ids(config.buf, config.len, diff_ids, &nr, e) < 0)
+	    image_config_check_platform(config.buf, config.len, e) < 0 ||
+	    image_config_parse(config.buf, config.len, &unused, e) < 0 ||
+	    image_config_diff_ids(config.buf, config.len, diff_ids, &nr, e) < 0)
 		return -1;
 	if (nr != m->nr_layers)
 		return err_setk(

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "images/config.h"
+#include "images/image_config.h"
 #include "images/fetch.h"
 
 static void add_desc(struct strbuf *b, const char *media, const struct desc *d)
@@ -39,7 +39,7 @@ int synth_image(struct store *s, const struct desc *layer, const struct digest *
 	sb_addf(&text,
 		"{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":"
 		"\"layers\",\"diff_ids\":[\"sha256:%s\"]}}",
-		config_host_arch(), diff_id->hex);
+		image_config_host_arch(), diff_id->hex);
 	if (put_bytes(s, text.buf, text.len, "the image configuration", &config, e) < 0)
 		return -1;
 	synth_manifest(&config, layer, 1, manifest);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config.h"
+#include "image_config.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #define MAX_PORTS 1024
 #define WHAT "image configuration"
 
-const char *config_host_arch(void)
+const char *image_config_host_arch(void)
 {
 #if defined(__x86_64__)
 	return "amd64";
@@ -181,7 +181,7 @@ static int parse_config(const cJSON *root, struct image *out, struct err *e)
 	return parse_labels(config, out, e);
 }
 
-int config_parse(const char *text, size_t len, struct image *out, struct err *e)
+int image_config_parse(const char *text, size_t len, struct image *out, struct err *e)
 {
 	cleanup_json cJSON *root = json_parse(text, len, WHAT, e);
 
@@ -210,7 +210,8 @@ static int collect_diff_ids(const cJSON *arr, struct digest **out, unsigned *nr,
 	return 0;
 }
 
-int config_diff_ids(const char *text, size_t len, struct digest **out, unsigned *nr, struct err *e)
+int image_config_diff_ids(const char *text, size_t len, struct digest **out, unsigned *nr,
+			  struct err *e)
 {
 	cleanup_json cJSON *root = json_parse(text, len, WHAT, e);
 	const cJSON *rootfs = NULL, *ids = NULL;
@@ -235,10 +236,10 @@ int config_diff_ids(const char *text, size_t len, struct digest **out, unsigned 
 	return 0;
 }
 
-int config_check_platform(const char *text, size_t len, struct err *e)
+int image_config_check_platform(const char *text, size_t len, struct err *e)
 {
 	cleanup_json cJSON *root = json_parse(text, len, WHAT, e);
-	const char *os = "linux", *arch = config_host_arch();
+	const char *os = "linux", *arch = image_config_host_arch();
 
 	if (!root)
 		return -1;
@@ -246,9 +247,10 @@ int config_check_platform(const char *text, size_t len, struct err *e)
 	    json_get_str(root, "architecture", &arch, e) < 0)
 		return err_wrap(e, "cannot use " WHAT);
 	/* Old docker wrote "" for what it did not know. */
-	if ((*os && strcmp(os, "linux") != 0) || (*arch && strcmp(arch, config_host_arch()) != 0))
+	if ((*os && strcmp(os, "linux") != 0) ||
+	    (*arch && strcmp(arch, image_config_host_arch()) != 0))
 		return err_set(e, 0,
 			       "cannot use image: it is for %.40s/%.40s, this host is linux/%s", os,
-			       arch, config_host_arch());
+			       arch, image_config_host_arch());
 	return 0;
 }
