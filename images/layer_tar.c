@@ -102,6 +102,7 @@ static int take_xattrs(struct reader *r, struct archive_entry *ae, struct index_
 	const void *value;
 	size_t n;
 
+	/* libarchive lists the last one first, so of two of a name the last one is taken. */
 	archive_entry_xattr_reset(ae);
 	while (archive_entry_xattr_next(ae, &name, &value, &n) == ARCHIVE_OK) {
 		if (!name || is_overlay_mark(name))

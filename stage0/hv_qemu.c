@@ -36,7 +36,9 @@ static int qemu_probe(const struct config *cfg, struct hv_caps *caps, struct err
 	(void)cfg;
 	if (!path)
 		return -1;
-	*caps = (struct hv_caps){ .max_cpus = 16, .max_disks = QEMU_MAX_DISKS_ACPI };
+	*caps = (struct hv_caps){ .max_cpus = 16,
+				  .max_disks = QEMU_MAX_DISKS_ACPI,
+				  .max_disks_without_acpi = QEMU_MAX_DISKS_CMDLINE };
 	return 0;
 }
 
@@ -190,5 +192,6 @@ static int qemu_command(const struct config *cfg, const struct vm_spec *vm, stru
 const struct hypervisor hv_qemu = {
 	.name = "qemu",
 	.probe = qemu_probe,
+	.files = qemu_files,
 	.command = qemu_command,
 };

@@ -54,6 +54,7 @@ struct vm_spec {
 struct hv_caps {
 	unsigned max_cpus;
 	unsigned max_disks;
+	unsigned max_disks_without_acpi;
 	bool kvm; /* can run guest kernels with hardware virtualization */
 };
 
@@ -61,6 +62,8 @@ struct hypervisor {
 	const char *name; /* "kvm", "qemu" */
 	/* What it can do on this host; fails when it cannot run at all. */
 	int (*probe)(const struct config *cfg, struct hv_caps *caps, struct err *e);
+	/* Host files that it opens, for its jail. */
+	int (*files)(const struct config *cfg, struct strv *out, struct err *e);
 	/* The command. What it makes (memfds) is listed in spawn.owned and closed by spawn_free().
 	 */
 	int (*command)(const struct config *cfg, const struct vm_spec *vm, struct spawn *out,
