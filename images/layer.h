@@ -27,6 +27,7 @@
 
 #define LAYER_VERSION 1 /* of the two file formats and of what the writer does */
 #define LAYER_MAX_ENTRIES 4000000u
+#define MERGE_MAX_LAYERS 512u
 
 enum layer_compression { LAYER_TAR, LAYER_GZIP, LAYER_ZSTD };
 
@@ -40,7 +41,7 @@ struct layer_in {
 struct layer_out {
 	int data_fd; /* empty regular files, read-write, the caller's */
 	int index_fd;
-	struct digest diff_id; /* as computed */
+	struct digest diff_id; /* as the worker says: trust it only as far as the layer */
 	uint64_t data_size;    /* bytes, a multiple of 4096 */
 	uint64_t nr_entries;
 };
@@ -57,6 +58,7 @@ int layer_convert(const struct layer_in *in, struct layer_out *out, struct err *
 struct layer_job;
 struct layer_job *layer_start(const struct layer_in *in, int data_fd, int index_fd, struct err *e);
 int layer_wait(struct layer_job *job, struct layer_out *out, struct err *e); /* frees the job */
+void layer_cancel(struct layer_job *job); /* instead of layer_wait(): kills; NULL is fine */
 
 /* One layer of a merge, bottom first. */
 struct merge_layer {

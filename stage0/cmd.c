@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_help(const struct cmd *cmd)
+void cmd_print_help(const struct cmd *cmd)
 {
 	cleanup_sb struct strbuf b = STRBUF_INIT;
 	bool has = cmd->opts && cmd->opts->name;
@@ -29,7 +29,7 @@ static int ask_help(void *ctx, const char *value, struct err *e)
 	return 0;
 }
 
-static const struct opt help_opts[] = {
+const struct opt cmd_help_opts[] = {
 	{ .name = "help", .letter = 'h', .type = OPT_CALL, .call = ask_help },
 	OPT_END,
 };
@@ -39,13 +39,13 @@ int cmd_parse(const struct cmd *cmd, void *ctx, int argc, char **argv, struct er
 	static const struct opt none[] = { OPT_END };
 	bool help = false, ended;
 	struct opt_set sets[] = { { cmd->opts ? cmd->opts : none, ctx },
-				  { help_opts, &help },
+				  { cmd_help_opts, &help },
 				  { NULL, NULL } };
 	int i = 1, r;
 
 	r = opts_parse(sets, argc, argv, &i, &ended, e);
 	if (help) {
-		print_help(cmd);
+		cmd_print_help(cmd);
 		return -2;
 	}
 	return r < 0 ? -1 : i;
@@ -53,7 +53,7 @@ int cmd_parse(const struct cmd *cmd, void *ctx, int argc, char **argv, struct er
 
 int cmd_operands(const struct cmd *cmd, int nr, int min, int max, struct err *e)
 {
-	if (nr >= min && (!max || nr <= max))
+	if (nr >= min && (max < min || nr <= max))
 		return 0;
 	err_setk(e, ERR_USAGE, 0, "cannot run '%s': it takes %s%d argument%s, not %d", cmd->name,
 		 min == max ? ""

@@ -172,7 +172,7 @@ static char *default_run_dir(void)
 	return xasprintf("/tmp/vpod-%u", geteuid());
 }
 
-static void print_help(void)
+void config_print_help(void)
 {
 	cleanup_sb struct strbuf b = STRBUF_INIT;
 	size_t i;
@@ -221,7 +221,7 @@ int config_parse(struct config *cfg, int argc, char **argv, int *i, struct err *
 		if (g.version)
 			puts("vpod " VPOD_VERSION);
 		else
-			print_help();
+			config_print_help();
 		return 1;
 	}
 	cfg->debug = g.debug;

@@ -33,6 +33,7 @@ extern const struct opt global_opts[];
  */
 int config_parse(struct config *cfg, int argc, char **argv, int *i, struct err *e);
 void config_free(struct config *cfg);
+void config_print_help(void);
 
 /* Makes the data and the runtime directory. */
 int config_make_dirs(const struct config *cfg, struct err *e);

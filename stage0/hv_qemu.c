@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The QEMU backend: -M microvm, virtio-mmio, an ELF vmlinux booted by PVH.  QEMU gets no path but of
- * its own files, the kernel and the initrd; disks and sockets are inherited fds.
+ * The QEMU backend: -M microvm, virtio-mmio, an ELF vmlinux booted by PVH.  QEMU gets no path but
+ * of its own files, the kernel and the initrd; disks and sockets are inherited fds.
  *
  * A disk of several parts is a VMDK descriptor with flat extents, the one concatenation that QEMU's
  * block layer knows; the descriptor is ours, its extents are fds.  No format is ever detected.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@
 /* fd numbers in QEMU: 3 the lock, then the sockets, then the parts of the disks. */
 enum { LOCK_FD = 3, CONTROL_FD, CONSOLE_FD, FIRST_DISK_FD = 16 };
 
-/* virtio-mmio slots of microvm: 8 without the second IOAPIC, one is the console's, one the rng's. */
+/* virtio-mmio slots of microvm: 8 without the second IOAPIC, one is the console's, one the rng's.
+ */
 #define QEMU_MAX_DISKS_CMDLINE 6
 #define QEMU_MAX_DISKS_ACPI 22
 
@@ -34,7 +36,9 @@ static int qemu_probe(const struct config *cfg, struct hv_caps *caps, struct err
 	(void)cfg;
 	if (!path)
 		return -1;
-	*caps = (struct hv_caps){ .max_cpus = 16, .max_disks = QEMU_MAX_DISKS_ACPI };
+	*caps = (struct hv_caps){ .max_cpus = 16,
+				  .max_disks = QEMU_MAX_DISKS_ACPI,
+				  .max_disks_without_acpi = QEMU_MAX_DISKS_CMDLINE };
 	return 0;
 }
 
@@ -43,13 +47,10 @@ static void arg(struct spawn *s, const char *option, const char *fmt, ...)
 
 static void arg(struct spawn *s, const char *option, const char *fmt, ...)
 {
-	cleanup_sb struct strbuf b = STRBUF_INIT;
 	char text[8192];
 	va_list ap;
 
 	strv_add(&s->argv, option);
-	if (!fmt[0])
-		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -61,7 +62,8 @@ static uint64_t padded(uint64_t size)
 	return (size + 4095) & ~4095ull;
 }
 
-/* Text of a VMDK descriptor whose extents are fd sets first, first+1, …; sizes in 512-byte sectors. */
+/* Text of a VMDK descriptor whose extents are fd sets first, first+1, …; sizes in 512-byte sectors.
+ */
 static void vmdk_text(const struct vm_disk *d, int first, struct strbuf *b)
 {
 	unsigned i;
@@ -127,12 +129,13 @@ static void add_machine(struct spawn *s, const struct vm_spec *vm)
 	const char *accel = vm->accel == ACCEL_KVM ? "kvm" : "tcg";
 
 	arg(s, "-name", "%s,process=vpod-qemu", vm->name);
-	arg(s, "-nodefaults", "");
-	arg(s, "-no-user-config", "");
-	arg(s, "-no-reboot", "");
+	strv_add(&s->argv, "-nodefaults");
+	strv_add(&s->argv, "-no-user-config");
+	strv_add(&s->argv, "-no-reboot");
 	arg(s, "-display", "none");
 	arg(s, "-monitor", "none");
-	arg(s, "-accel", "%s%s", accel, vm->accel == ACCEL_TCG && vm->cpus > 1 ? ",thread=multi" : "");
+	arg(s, "-accel", "%s%s", accel,
+	    vm->accel == ACCEL_TCG && vm->cpus > 1 ? ",thread=multi" : "");
 	arg(s, "-machine",
 	    "microvm,acpi=%s,ioapic2=%s,pit=off,pic=off,rtc=off,isa-serial=on,auto-kernel-cmdline=%s",
 	    vm->has_acpi ? "on" : "off", vm->has_acpi ? "on" : "off", vm->has_acpi ? "off" : "on");
@@ -189,5 +192,6 @@ static int qemu_command(const struct config *cfg, const struct vm_spec *vm, stru
 const struct hypervisor hv_qemu = {
 	.name = "qemu",
 	.probe = qemu_probe,
+	.files = qemu_files,
 	.command = qemu_command,
 };

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "mounts.h"
+#include "say.h"
+#include "sys.h"
+
+#define CPU_PERIOD_US 100000
+#define KILL_ROUNDS 64
+
+static bool is_there, has_memory, has_cpu;
+
+static char *path_of(char *buf, size_t size, unsigned i, const char *file)
+{
+	snprintf(buf, size, "/cgroup/%u/%s", i, file);
+	return buf;
+}
+
+static bool has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)); p += n) {
+		if ((p == list || p[-1] == ' ') && (!p[n] || p[n] == ' '))
+			return true;
+	}
+	return false;
+}
+
+/* Before there is any group: then the kernel need not stop the world for it. */
+static void enable_controllers(void)
+{
+	char list[256];
+
+	if (sys_read("/cgroup/cgroup.controllers", list, sizeof(list)) < 0)
+		return;
+	has_memory = has_word(list, "memory") &&
+		     !sys_write("/cgroup/cgroup.subtree_control", "+memory");
+	has_cpu = has_word(list, "cpu") && !sys_write("/cgroup/cgroup.subtree_control", "+cpu");
+	if (has_word(list, "pids"))
+		(void)sys_write("/cgroup/cgroup.subtree_control", "+pids"); /* for ps of the app */
+}
+
+int cgroup_begin(const struct pod *pod, struct err *e)
+{
+	struct err why;
+
+	is_there = !mount_at("cgroup2", "/cgroup", "cgroup2", MS_NOSUID | MS_NOEXEC | MS_NODEV,
+			     NULL, &why);
+	if (is_there)
+		enable_controllers();
+	for (unsigned i = 0; i < pod->nr_apps; i++) {
+		if (pod->apps[i].memory && !has_memory)
+			return err_set(e, 0,
+				       "cannot limit memory of app %s: the kernel lacks "
+				       "CONFIG_MEMCG",
+				       pod->apps[i].name);
+		if (pod->apps[i].cpu_milli && !has_cpu)
+			return err_set(e, 0,
+				       "cannot limit CPUs of app %s: the kernel lacks "
+				       "CONFIG_CFS_BANDWIDTH",
+				       pod->apps[i].name);
+	}
+	say_step("cgroups %s", is_there ? "ready" : "missing");
+	return 0;
+}
+
+bool cgroup_is_there(void)
+{
+	return is_there;
+}
+
+int cgroup_make(const struct app *app, unsigned i, struct err *e)
+{
+	char path[64], value[64];
+
+	if (!is_there)
+		return 0;
+	if (sys_mkdir(path_of(path, sizeof(path), i, ""), 0755) < 0)
+		return err_set(e, errno, "cannot make cgroup %s", path);
+	if (app->memory) {
+		snprintf(value, sizeof(value), "%llu", (unsigned long long)app->memory);
+		if (sys_write(path_of(path, sizeof(path), i, "memory.max"), value) < 0)
+			return err_set(e, errno, "cannot limit memory to %s", value);
+	}
+	if (app->cpu_milli) {
+		snprintf(value, sizeof(value), "%llu %u",
+			 (unsigned long long)app->cpu_milli * CPU_PERIOD_US / 1000, CPU_PERIOD_US);
+		if (sys_write(path_of(path, sizeof(path), i, "cpu.max"), value) < 0)
+			return err_set(e, errno, "cannot limit CPUs to %s", value);
+	}
+	return 0;
+}
+
+int cgroup_open(unsigned i)
+{
+	char path[64];
+
+	if (!is_there)
+		return -1;
+	return open(path_of(path, sizeof(path), i, ""), O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+int cgroup_join(unsigned i)
+{
+	char path[64];
+
+	return is_there ? sys_write(path_of(path, sizeof(path), i, "cgroup.procs"), "0") : 0;
+}
+
+/* One round of SIGKILL to the processes listed; whether there were any. */
+static bool kill_listed(unsigned i)
+{
+	static char list[65536];
+	char path[64];
+	bool any = false;
+
+	if (sys_read(path_of(path, sizeof(path), i, "cgroup.procs"), list, sizeof(list)) <= 0)
+		return false;
+	for (char *p = list, *end; *p; p = end + strspn(end, "\n")) {
+		long pid = strtol(p, &end, 10);
+
+		if (end == p)
+			break;
+		any |= pid > 1 && !kill((pid_t)pid, SIGKILL);
+	}
+	return any;
+}
+
+void cgroup_kill(unsigned i)
+{
+	char path[64];
+
+	if (!is_there || !sys_write(path_of(path, sizeof(path), i, "cgroup.kill"), "1"))
+		return;
+	/* before Linux 5.14; bounded, as a process in exit is listed until it is reaped */
+	for (int n = 0; n < KILL_ROUNDS && kill_listed(i); n++)
+		;
+}
+
+/* The number behind @key in a file of "key number" lines, 0 if it is not there. */
+static unsigned long counter(const char *path, const char *key)
+{
+	static char text[16384];
+	size_t n = strlen(key);
+
+	if (sys_read(path, text, sizeof(text)) < 0)
+		return 0;
+	for (char *p = text; p; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (!strncmp(p, key, n) && p[n] == ' ')
+			return strtoul(p + n, NULL, 10);
+	}
+	return 0;
+}
+
+bool cgroup_had_oom(unsigned i, int signo)
+{
+	static unsigned long seen;
+	unsigned long now;
+	char path[64];
+
+	if (has_memory)
+		return counter(path_of(path, sizeof(path), i, "memory.events"), "oom_kill") > 0;
+	/* without the controller: some process was taken, and ours died of it */
+	if (signo != SIGKILL)
+		return false;
+	now = counter("/proc/vmstat", "oom_kill");
+	if (now <= seen)
+		return false;
+	seen = now;
+	return true;
+}

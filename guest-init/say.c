@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "say.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+
+static bool tells_steps;
+
+/* Ends the text and writes it whole, so that lines of the kernel do not come between. */
+static void put(char *line, size_t size, const char *fmt, va_list ap)
+{
+	size_t len = strlen(line);
+
+	vsnprintf(line + len, size - len - 1, fmt, ap);
+	len = strlen(line);
+	line[len] = '\n';
+	if (write(STDERR_FILENO, line, len + 1) < 0)
+		return; /* there is no console, and nowhere else to tell it */
+}
+
+void say(const char *fmt, ...)
+{
+	char line[1200] = "vpod-init: ";
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(line, sizeof(line), fmt, ap);
+	va_end(ap);
+}
+
+void say_steps(bool on)
+{
+	tells_steps = on;
+}
+
+void say_step(const char *fmt, ...)
+{
+	char line[400];
+	uint64_t us = now_ns() / 1000;
+	va_list ap;
+
+	if (!tells_steps)
+		return;
+	snprintf(line, sizeof(line), "vpod-init: [%5u.%06u] ", (unsigned)(us / 1000000),
+		 (unsigned)(us % 1000000));
+	va_start(ap, fmt);
+	put(line, sizeof(line), fmt, ap);
+	va_end(ap);
+}
+
+void say_open(void)
+{
+	int fd;
+
+	if (fcntl(STDERR_FILENO, F_GETFD) >= 0)
+		return;
+	fd = open("/dev/console", O_RDWR | O_NOCTTY);
+	/* without a console, descriptors 0 to 2 must still be taken */
+	if (fd < 0)
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd < STDERR_FILENO)
+		fd = dup(fd);
+}
