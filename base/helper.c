@@ -17,7 +17,7 @@ extern char **environ;
 
 /* Caller owns the path. Beside our executable first: a build tree must not run installed helpers.
  */
-static char *helper_path(const char *name, struct err *e)
+char *helper_path(const char *name, struct err *e)
 {
 	cleanup_free char *own = fs_exe_dir();
 	cleanup_free char *beside = own ? fs_join(own, name) : NULL;

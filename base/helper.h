@@ -16,6 +16,11 @@
 #include "strbuf.h"
 
 /*
+ * Where our file @name is: beside our executable or in VPOD_LIBEXECDIR.  Caller owns; NULL with @e.
+ */
+char *helper_path(const char *name, struct err *e);
+
+/*
  * Runs the program @name, found beside our executable or in VPOD_LIBEXECDIR, with @args as its
  * argv[1...], our environment, our standard input and error.  It dies with us.  Returns 0 and
  * *@result (caller owns; never NULL), or -1 with the helper's own error in @e.

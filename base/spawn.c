@@ -32,6 +32,13 @@ void spawn_free(struct spawn *s)
 void spawn_add_owned_fd(struct spawn *s, int fd, int as)
 {
 	spawn_add_fd(s, fd, as);
+	spawn_own_fd(s, fd);
+}
+
+void spawn_own_fd(struct spawn *s, int fd)
+{
+	if (s->nr_owned == SPAWN_MAX_FDS)
+		abort(); /* a programming error: callers bound what they add */
 	s->owned[s->nr_owned++] = fd;
 }
 

@@ -44,6 +44,9 @@ void spawn_free(struct spawn *s);
 /* As spawn_add_fd(), and @fd is closed by spawn_free(). */
 void spawn_add_owned_fd(struct spawn *s, int fd, int as);
 
+/* @fd, added already, shall be closed by spawn_free() too. */
+void spawn_own_fd(struct spawn *s, int fd);
+
 /* Adds "our fd @fd as number @as". */
 void spawn_add_fd(struct spawn *s, int fd, int as);
 

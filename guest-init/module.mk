@@ -24,3 +24,6 @@ $(O)/init/%.o: %.c VERSION
 $(O)/vpod-init: $(INIT_OBJS)
 	$(say) LINK $@
 	$(Q)$(MUSL_CC) $(INIT_LDFLAGS) -o $@ $^
+
+# What the tests run natively, under sanitizers.
+INIT_PORTABLE_OBJS := $(call objects,guest-init,mux.c podspec.c)

@@ -5,6 +5,7 @@
 #define VPOD_IMAGES_DIGEST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 
@@ -16,6 +17,8 @@ struct digest {
 
 /* Parses "sha256:<64 lower-case hex>" and nothing else. */
 int digest_parse(const char *text, struct digest *out, struct err *e);
+/* Whether the @n bytes at @s are all lower-case hex digits. */
+bool digest_hex_ok(const char *s, size_t n);
 bool digest_equal(const struct digest *a, const struct digest *b);
 
 #endif

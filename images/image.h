@@ -13,6 +13,8 @@
 #include "base/strbuf.h"
 #include "images/digest.h"
 
+#define IMAGE_SHORT_ID 12 /* hex digits of an id where it is shown cut: 19 characters in all */
+
 struct image_port {
 	char *name; /* "80-tcp", as docker2aci names it */
 	char *protocol;
@@ -58,11 +60,66 @@ int image_hold(const char *dir, const char *ref, struct image *out, int *lock_fd
 
 enum image_pull { PULL_NEVER, PULL_NEW, PULL_UPDATE };
 
+/* What a fetch may do that it does not by default; part of --insecure-options. */
+struct image_insecure {
+	bool http; /* plain http to registries other than this host's */
+	bool tls;  /* certificates are not checked */
+};
+
 /*
  * Makes sure that the image is in the store and rendered; runs the vpod-image program when work is
  * to be done (network, archives), else nothing.  @id receives the image's id.
+ *
+ * PULL_NEW: what is in the store will do, unless the image comes from local files that changed
+ * since (images/stamp.h); local files that are gone are no reason to fail then.  PULL_UPDATE: asks
+ * the source.  PULL_NEVER: only what is in the store.  @insecure may be NULL.
  */
-int image_ensure(const char *dir, const char *ref, enum image_pull pull, struct digest *id,
-		 struct err *e);
+int image_ensure(const char *dir, const char *ref, enum image_pull pull,
+		 const struct image_insecure *insecure, struct digest *id, struct err *e);
+
+/* never, new, update */
+int image_pull_parse(const char *s, enum image_pull *out, struct err *e);
+
+/* The manifest, as the registry had it, appended to @out. */
+struct strbuf;
+int image_manifest(const char *dir, const char *ref, struct strbuf *out, struct err *e);
+
+/* ---- for image list, rm, gc ---- */
+
+struct image_entry {
+	struct digest id;
+	char *name; /* canonical reference, "" when it has none (any more) */
+	uint64_t size;
+	uint64_t import_time; /* seconds since the epoch */
+	uint64_t last_used;
+};
+
+struct image_list {
+	struct image_entry *v;
+	unsigned nr;
+};
+
+#define cleanup_image_list __attribute__((__cleanup__(image_list_free)))
+void image_list_free(struct image_list *l);
+
+/* One entry per name, and one for each image without a name. No store is an empty list. */
+int image_list(const char *dir, struct image_list *out, struct err *e);
+
+/*
+ * Removes a name; with its last name, or by id, the image.  Refuses when a pod holds it.  Files
+ * that no other image needs go too, unless a fetch is running: then 'image gc' takes them.
+ */
+int image_remove(const char *dir, const char *ref, struct err *e);
+
+struct image_gc_result {
+	unsigned nr_images;
+	uint64_t bytes;
+};
+
+/*
+ * Removes images without a name that nobody holds and files that no image needs; and named images
+ * that were not used for @grace seconds, unless that is 0.
+ */
+int image_gc(const char *dir, uint64_t grace, struct image_gc_result *out, struct err *e);
 
 #endif

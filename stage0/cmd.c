@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_help(const struct cmd *cmd)
+#include "base/cleanup.h"
+#include "stage0/config.h"
+
+void cmd_print_help(const struct cmd *cmd)
 {
 	cleanup_sb struct strbuf b = STRBUF_INIT;
 	bool has = cmd->opts && cmd->opts->name;
@@ -29,31 +32,52 @@ static int ask_help(void *ctx, const char *value, struct err *e)
 	return 0;
 }
 
-static const struct opt help_opts[] = {
+const struct opt cmd_help_opts[] = {
 	{ .name = "help", .letter = 'h', .type = OPT_CALL, .call = ask_help },
 	OPT_END,
 };
 
+/*
+ * Parses all of argv, operands in between, and moves the operands to the end in their order.
+ * Returns the index of the first one.
+ */
+static int parse_permuted(const struct opt_set *sets, int argc, char **argv, struct err *e)
+{
+	cleanup_free char **operands = xcalloc((size_t)argc, sizeof(*operands));
+	int i = 1, n = 0, j;
+	bool ended = false;
+
+	while (i < argc) {
+		if (!ended && opts_parse(sets, argc, argv, &i, &ended, e) < 0)
+			return -1;
+		if (i < argc)
+			operands[n++] = argv[i++];
+	}
+	for (j = 0; j < n; j++)
+		argv[argc - n + j] = operands[j];
+	return argc - n;
+}
+
 int cmd_parse(const struct cmd *cmd, void *ctx, int argc, char **argv, struct err *e)
 {
 	static const struct opt none[] = { OPT_END };
-	bool help = false, ended;
+	bool help = false;
 	struct opt_set sets[] = { { cmd->opts ? cmd->opts : none, ctx },
-				  { help_opts, &help },
+				  { cmd_help_opts, &help },
+				  config_opt_set(),
 				  { NULL, NULL } };
-	int i = 1, r;
+	int first = parse_permuted(sets, argc, argv, e);
 
-	r = opts_parse(sets, argc, argv, &i, &ended, e);
 	if (help) {
-		print_help(cmd);
+		cmd_print_help(cmd);
 		return -2;
 	}
-	return r < 0 ? -1 : i;
+	return first < 0 || config_settle(e) < 0 ? -1 : first;
 }
 
 int cmd_operands(const struct cmd *cmd, int nr, int min, int max, struct err *e)
 {
-	if (nr >= min && (!max || nr <= max))
+	if (nr >= min && (max < min || nr <= max))
 		return 0;
 	err_setk(e, ERR_USAGE, 0, "cannot run '%s': it takes %s%d argument%s, not %d", cmd->name,
 		 min == max ? ""

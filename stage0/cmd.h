@@ -37,8 +37,19 @@ extern const struct cmd *const cmds[];
  */
 int cmd_parse(const struct cmd *cmd, void *ctx, int argc, char **argv, struct err *e);
 
-/* Refuses more or fewer operands than min..max (max 0: no bound), naming the synopsis. */
+/* --help, for commands that parse by themselves: ctx is a bool. */
+extern const struct opt cmd_help_opts[];
+void cmd_print_help(const struct cmd *cmd);
+
+/* Refuses more or fewer operands than min..max (max below min: no bound), naming the synopsis. */
 int cmd_operands(const struct cmd *cmd, int nr, int min, int max, struct err *e);
+
+extern const struct cmd cmd_run, cmd_prepare, cmd_run_prepared, cmd_list, cmd_status, cmd_stop,
+	cmd_rm, cmd_gc, cmd_logs, cmd_cat_manifest, cmd_doctor, cmd_version, cmd_help;
+extern const struct cmd cmd_fetch, cmd_image_list, cmd_image_rm, cmd_image_cat_manifest,
+	cmd_image_gc;
+extern const struct cmd cmd_kernel_import, cmd_kernel_list, cmd_kernel_info, cmd_kernel_rm,
+	cmd_kernel_default, cmd_kernel_check;
 
 /* How a command prints: --format=json|json-pretty|table (absent: table). */
 enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_JSON_PRETTY };

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The QEMU backend: -M microvm, virtio-mmio, an ELF vmlinux booted by PVH.  QEMU gets no path but of
- * its own files, the kernel and the initrd; disks and sockets are inherited fds.
+ * The QEMU backend: -M microvm, virtio-mmio, an ELF vmlinux booted by PVH.  QEMU gets no path but
+ * of its own files, the kernel and the initrd; disks and sockets are inherited fds.
  *
  * A disk of several parts is a VMDK descriptor with flat extents, the one concatenation that QEMU's
  * block layer knows; the descriptor is ours, its extents are fds.  No format is ever detected.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +25,8 @@
 /* fd numbers in QEMU: 3 the lock, then the sockets, then the parts of the disks. */
 enum { LOCK_FD = 3, CONTROL_FD, CONSOLE_FD, FIRST_DISK_FD = 16 };
 
-/* virtio-mmio slots of microvm: 8 without the second IOAPIC, one is the console's, one the rng's. */
+/* virtio-mmio slots of microvm: 8 without the second IOAPIC, one is the console's, one the rng's.
+ */
 #define QEMU_MAX_DISKS_CMDLINE 6
 #define QEMU_MAX_DISKS_ACPI 22
 
@@ -34,7 +37,9 @@ static int qemu_probe(const struct config *cfg, struct hv_caps *caps, struct err
 	(void)cfg;
 	if (!path)
 		return -1;
-	*caps = (struct hv_caps){ .max_cpus = 16, .max_disks = QEMU_MAX_DISKS_ACPI };
+	*caps = (struct hv_caps){ .max_cpus = 16,
+				  .max_disks = QEMU_MAX_DISKS_ACPI,
+				  .max_disks_without_acpi = QEMU_MAX_DISKS_CMDLINE };
 	return 0;
 }
 
@@ -43,13 +48,10 @@ static void arg(struct spawn *s, const char *option, const char *fmt, ...)
 
 static void arg(struct spawn *s, const char *option, const char *fmt, ...)
 {
-	cleanup_sb struct strbuf b = STRBUF_INIT;
 	char text[8192];
 	va_list ap;
 
 	strv_add(&s->argv, option);
-	if (!fmt[0])
-		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -61,7 +63,8 @@ static uint64_t padded(uint64_t size)
 	return (size + 4095) & ~4095ull;
 }
 
-/* Text of a VMDK descriptor whose extents are fd sets first, first+1, …; sizes in 512-byte sectors. */
+/* Text of a VMDK descriptor whose extents are fd sets first, first+1, …; sizes in 512-byte sectors.
+ */
 static void vmdk_text(const struct vm_disk *d, int first, struct strbuf *b)
 {
 	unsigned i;
@@ -73,15 +76,19 @@ static void vmdk_text(const struct vm_disk *d, int first, struct strbuf *b)
 			(unsigned long long)(padded(d->parts[i].size) / 512), first + (int)i);
 }
 
+/* Opened anew to read: an fd set serves only the access mode that its fd has. */
 static int vmdk_memfd(const struct vm_disk *d, int first, struct err *e)
 {
 	cleanup_sb struct strbuf b = STRBUF_INIT;
 	cleanup_close int fd = memfd_create("vpod-disk", MFD_CLOEXEC);
+	char path[32];
+	int ro = -1;
 
 	vmdk_text(d, first, &b);
-	if (fd < 0 || fs_write_all(fd, b.buf, b.len) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		return err_set(e, errno, "cannot make a disk descriptor");
-	return take_fd(&fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fd >= 0 && fs_write_all(fd, b.buf, b.len) == 0)
+		ro = open(path, O_RDONLY | O_CLOEXEC);
+	return ro < 0 ? err_set(e, errno, "cannot make a disk descriptor") : ro;
 }
 
 static void add_fdset(struct spawn *s, int fd)
@@ -127,15 +134,19 @@ static void add_machine(struct spawn *s, const struct vm_spec *vm)
 	const char *accel = vm->accel == ACCEL_KVM ? "kvm" : "tcg";
 
 	arg(s, "-name", "%s,process=vpod-qemu", vm->name);
-	arg(s, "-nodefaults", "");
-	arg(s, "-no-user-config", "");
-	arg(s, "-no-reboot", "");
+	strv_add(&s->argv, "-nodefaults");
+	strv_add(&s->argv, "-no-user-config");
+	strv_add(&s->argv, "-no-reboot");
 	arg(s, "-display", "none");
 	arg(s, "-monitor", "none");
-	arg(s, "-accel", "%s%s", accel, vm->accel == ACCEL_TCG && vm->cpus > 1 ? ",thread=multi" : "");
-	arg(s, "-machine",
-	    "microvm,acpi=%s,ioapic2=%s,pit=off,pic=off,rtc=off,isa-serial=on,auto-kernel-cmdline=%s",
-	    vm->has_acpi ? "on" : "off", vm->has_acpi ? "on" : "off", vm->has_acpi ? "off" : "on");
+	/* Many vCPUs on few cores: one thread is faster, and multi-threaded TCG was seen to crash.
+	 */
+	arg(s, "-accel", "%s%s", accel,
+	    vm->accel == ACCEL_TCG && vm->cpus > 2 ? ",thread=single" : "");
+	/* Without ACPI the devices stand on the command line, which QEMU completes itself. */
+	arg(s, "-machine", "microvm,acpi=%s,pit=off,pic=off,rtc=on,isa-serial=on",
+	    vm->has_acpi ? "on" : "off");
+	arg(s, "-global", "virtio-mmio.force-legacy=false");
 	arg(s, "-cpu", vm->accel == ACCEL_KVM ? "host" : "max");
 	arg(s, "-smp", "%u", vm->cpus);
 	arg(s, "-m", "%lluM", (unsigned long long)(vm->memory >> 20));
@@ -189,5 +200,6 @@ static int qemu_command(const struct config *cfg, const struct vm_spec *vm, stru
 const struct hypervisor hv_qemu = {
 	.name = "qemu",
 	.probe = qemu_probe,
+	.files = qemu_files,
 	.command = qemu_command,
 };

@@ -18,11 +18,11 @@ static bool is_ac_name(const char *s)
 	       s[0] != '-' && s[n - 1] != '-';
 }
 
-static int check_net(const char *net, struct err *e)
+int run_args_check_net(const struct run_args *r, struct err *e)
 {
-	if (!net || !strcmp(net, "none"))
+	if (!r->net || !strcmp(r->net, "none"))
 		return 0;
-	err_setk(e, ERR_USAGE, 0, "cannot use --net=%s: this version has no networks yet", net);
+	err_setk(e, ERR_USAGE, 0, "cannot use --net=%s: this version has no networks yet", r->net);
 	return err_hint(e, "--net=none is what pods get");
 }
 
@@ -325,7 +325,7 @@ int run_args_check(struct run_args *r, struct err *e)
 	uint64_t size;
 	unsigned i;
 
-	if (adopt_early_options(r, e) < 0 || check_net(r->net, e) < 0 ||
+	if (adopt_early_options(r, e) < 0 || run_args_check_net(r, e) < 0 ||
 	    parse_scratch(r->scratch, &kind, &size, e) < 0)
 		return -1;
 	if ((r->interactive || r->tty) && r->nr_apps > 1)

@@ -7,6 +7,8 @@
 
 #include "base/cleanup.h"
 #include "base/num.h"
+#include "stage0/cmd.h"
+#include "stage0/config.h"
 
 /* While parsing, app options go to the last image, or before the first to run_args.all. */
 static struct app_args *current(struct run_args *r)
@@ -192,19 +194,6 @@ const struct opt run_prepared_opts[] = {
 	OPT_END,
 };
 
-static int ask_help(void *ctx, const char *v, struct err *e)
-{
-	(void)v;
-	(void)e;
-	*(bool *)ctx = true;
-	return 0;
-}
-
-static const struct opt help_opts[] = {
-	{ .name = "help", .letter = 'h', .type = OPT_CALL, .call = ask_help },
-	OPT_END,
-};
-
 static void add_app(struct run_args *r, const char *image)
 {
 	r->apps = xrealloc(r->apps, (r->nr_apps + 1) * sizeof(*r->apps));
@@ -256,16 +245,20 @@ static int parse_words(const struct opt_set *sets, int argc, char **argv, struct
 	return 0;
 }
 
-int run_args_parse(const struct opt *opts, int argc, char **argv, struct run_args *out,
+int run_args_parse(const struct cmd *cmd, int argc, char **argv, struct run_args *out,
 		   struct err *e)
 {
 	bool help = false;
-	struct opt_set sets[] = { { opts, out }, { help_opts, &help }, { NULL, NULL } };
+	struct opt_set sets[] = {
+		{ cmd->opts, out }, { cmd_help_opts, &help }, config_opt_set(), { NULL, NULL }
+	};
 
 	*out = (struct run_args){ 0 };
-	if (parse_words(sets, argc, argv, out, e) < 0)
-		return help ? 1 : -1;
-	return help;
+	if (parse_words(sets, argc, argv, out, e) < 0 && !help)
+		return -1;
+	if (help)
+		cmd_print_help(cmd);
+	return help ? 1 : config_settle(e);
 }
 
 static void app_args_free(struct app_args *a)

@@ -22,6 +22,7 @@
 #include "stage0/manifest.h"
 
 struct config;
+struct cmd;
 
 /* One image of the command line and its overrides; strings point into argv. */
 struct app_args {
@@ -67,12 +68,15 @@ extern const struct opt prepare_opts[];	     /* what "prepare" takes */
 extern const struct opt run_prepared_opts[]; /* what "run-prepared" takes */
 
 /* Returns 1 when --help was asked for, 0 or -1. */
-int run_args_parse(const struct opt *opts, int argc, char **argv, struct run_args *out,
+int run_args_parse(const struct cmd *cmd, int argc, char **argv, struct run_args *out,
 		   struct err *e);
 void run_args_free(struct run_args *r);
 
 /* Checks what does not need an image, and gives early app options to the one image. */
 int run_args_check(struct run_args *r, struct err *e);
+
+/* The part of it that run-prepared shares: --net. */
+int run_args_check_net(const struct run_args *r, struct err *e);
 
 /* Fills the manifest from the arguments and the images (one per app, in order). */
 int run_args_manifest(const struct config *cfg, const struct run_args *r,

@@ -19,7 +19,8 @@ const struct hypervisor *hv_select(const char *name, struct err *e)
 			return hypervisors[i];
 	}
 	if (!strcmp(name, "kvm"))
-		err_setk(e, ERR_USAGE, 0, "cannot use --hypervisor=kvm: this version has no vpod-vmm");
+		err_setk(e, ERR_USAGE, 0,
+			 "cannot use --hypervisor=kvm: this version has no vpod-vmm");
 	else
 		err_setk(e, ERR_USAGE, 0, "cannot use --hypervisor=%s: no such hypervisor", name);
 	err_hint(e, "use auto or qemu");
@@ -50,7 +51,8 @@ static int check_disk(const struct vm_disk *d, struct err *e)
 		return err_set(e, 0, "cannot run the VM: disk %s has %u parts, not 1 to %u",
 			       d->serial, d->nr_parts, VM_MAX_PARTS);
 	if (!d->readonly && d->nr_parts != 1)
-		return err_set(e, 0, "cannot run the VM: disk %s is writable and in parts", d->serial);
+		return err_set(e, 0, "cannot run the VM: disk %s is writable and in parts",
+			       d->serial);
 	return 0;
 }
 
@@ -66,7 +68,8 @@ int vmspec_check(const struct vm_spec *vm, const struct hv_caps *caps, struct er
 	if (vm->nr_disks > caps->max_disks) {
 		err_setk(e, ERR_USAGE, 0, "cannot run a VM with %u disks: at most %u", vm->nr_disks,
 			 caps->max_disks);
-		return err_hint(e, "each different image of the pod is a disk, the scratch disk too");
+		return err_hint(e,
+				"each different image of the pod is a disk, the scratch disk too");
 	}
 	for (i = 0; i < vm->nr_disks; i++) {
 		if (check_disk(&vm->disks[i], e) < 0)

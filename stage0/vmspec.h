@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The whole contract between a pod and a hypervisor.  A backend is two pure functions; spawning,
- * jailing, waiting and killing are common code (supervise.c).  The machine ends when the guest powers
- * off or resets; what the apps did comes over the guest channel, never as the hypervisor's status.
+ * jailing, waiting and killing are common code (supervise.c).  The machine ends when the guest
+ * powers off or resets; what the apps did comes over the guest channel, never as the hypervisor's
+ * status.
  */
 #ifndef VPOD_STAGE0_VMSPEC_H
 #define VPOD_STAGE0_VMSPEC_H
@@ -53,6 +54,7 @@ struct vm_spec {
 struct hv_caps {
 	unsigned max_cpus;
 	unsigned max_disks;
+	unsigned max_disks_without_acpi;
 	bool kvm; /* can run guest kernels with hardware virtualization */
 };
 
@@ -60,7 +62,10 @@ struct hypervisor {
 	const char *name; /* "kvm", "qemu" */
 	/* What it can do on this host; fails when it cannot run at all. */
 	int (*probe)(const struct config *cfg, struct hv_caps *caps, struct err *e);
-	/* The command. What it makes (memfds) is listed in spawn.owned and closed by spawn_free(). */
+	/* Host files that it opens, for its jail. */
+	int (*files)(const struct config *cfg, struct strv *out, struct err *e);
+	/* The command. What it makes (memfds) is listed in spawn.owned and closed by spawn_free().
+	 */
 	int (*command)(const struct config *cfg, const struct vm_spec *vm, struct spawn *out,
 		       struct err *e);
 };

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "stage0/supervisor.h"
+
+/* The first reason stands: what follows from it is not another one. */
+void verdict_set(struct supervisor *s, enum reason reason, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (s->st->reason != REASON_NONE)
+		return;
+	s->st->reason = reason;
+	va_start(ap, fmt);
+	vsnprintf(s->st->message, sizeof(s->st->message), fmt, ap);
+	va_end(ap);
+}
+
+/* Exit 0 without DONE is a reset (-no-reboot): the kernel panicked, or the machine triple-faulted.
+ */
+static void died_by_itself(struct supervisor *s)
+{
+	bool panicked = strstr(s->console.tail, "Kernel panic") != NULL;
+
+	if (s->phase != BOOTING || s->args->timing->hello)
+		verdict_set(s, REASON_GUEST_PANIC, "the guest kernel %s",
+			    panicked ? "panicked" : "reset the machine");
+	else
+		verdict_set(s, REASON_BOOT_FAILED, "the guest kernel %s while it booted",
+			    panicked ? "panicked" : "reset the machine");
+}
+
+void verdict_vm_exited(struct supervisor *s, int wait_status)
+{
+	const char *said;
+
+	if (s->is_done || s->was_killed)
+		return;
+	console_drain(&s->messages);
+	said = console_last(&s->messages, 3);
+	if (WIFSIGNALED(wait_status))
+		verdict_set(s, REASON_VMM_CRASH, "the hypervisor was killed by signal %d%s%s",
+			    WTERMSIG(wait_status), said[0] ? ": " : "", said);
+	else if (WEXITSTATUS(wait_status))
+		verdict_set(s, REASON_VMM_CRASH, "the hypervisor ended with status %d%s%s",
+			    WEXITSTATUS(wait_status), said[0] ? ": " : "", said);
+	else
+		died_by_itself(s);
+}
+
+static void finish_apps(struct supervisor *s)
+{
+	unsigned i;
+
+	for (i = 0; i < s->nr_apps; i++) {
+		struct app_status *a = &s->st->apps[i];
+
+		if (a->state != APP_RUNNING)
+			continue;
+		a->state = APP_EXITED;
+		a->signal = SIGKILL;
+		a->code = 128 + SIGKILL;
+		a->finished_ns = unix_ns();
+		if (s->first_failed < 0)
+			s->first_failed = (int)i;
+	}
+}
+
+static enum reason reason_of_app(const struct app_status *a)
+{
+	return a->oom ? REASON_OOM : a->signal ? REASON_SIGNALED : REASON_EXITED;
+}
+
+void verdict_finish(struct supervisor *s)
+{
+	struct pod_status *st = s->st;
+	int failed;
+
+	finish_apps(s);
+	failed = s->first_failed;
+	if (st->reason == REASON_NONE)
+		st->reason = failed < 0 ? REASON_EXITED : reason_of_app(&st->apps[failed]);
+	switch (st->reason) {
+	case REASON_TIMEOUT:
+		st->code = EXIT_TIMEOUT;
+		break;
+	case REASON_GUEST_PANIC:
+	case REASON_BOOT_FAILED:
+	case REASON_VMM_CRASH:
+		st->code = EXIT_ENGINE;
+		break;
+	default:
+		if (failed >= 0)
+			st->code = st->apps[failed].code;
+		else if (!st->code) /* a signal before the apps began has set it */
+			st->code = 0;
+	}
+	st->finished_ns = unix_ns();
+}
