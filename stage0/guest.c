@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/strbuf.h"
 #include "guest_internal.h"
 
 #define PID_MAX 4194304u
@@ -360,10 +361,12 @@ struct guest *guest_new(struct loop *l, int fd, unsigned nr_apps, const struct g
 		close(fd);
 		return NULL;
 	}
-	g = calloc(1, sizeof(*g));
-	if (!g)
-		abort();
-	*g = (struct guest){ .fd = fd, .ev = ev, .ctx = ctx, .nr_apps = nr_apps };
+	g = xcalloc(1, sizeof(*g));
+	g->src.fd = -1;
+	g->fd = fd;
+	g->ev = ev;
+	g->ctx = ctx;
+	g->nr_apps = nr_apps;
 	for (unsigned i = 0; i < nr_apps; i++) {
 		g->apps[i].in.credit = PROTO_WINDOW;
 		g->apps[i].out[0].credit = g->apps[i].out[1].credit = PROTO_WINDOW;

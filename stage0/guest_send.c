@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/strbuf.h"
 #include "guest_internal.h"
 
 #define CREDIT_STEP (PROTO_WINDOW / 4) /* returned in such pieces: a few frames per window */
@@ -197,8 +198,8 @@ void guest_stdin(struct guest *g, unsigned app, const void *p, size_t n)
 		n = room; /* the app closed it, or has ended, since the caller asked */
 	if (!n)
 		return;
-	if (!in->ring && !(in->ring = malloc(PROTO_WINDOW)))
-		abort();
+	if (!in->ring)
+		in->ring = xmalloc(PROTO_WINDOW);
 	to = (in->at + in->len) % PROTO_WINDOW;
 	first = n < PROTO_WINDOW - to ? n : PROTO_WINDOW - to;
 	memcpy(in->ring + to, p, first);
