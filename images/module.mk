@@ -8,7 +8,7 @@ IMAGES_CORE_OBJS := $(call objects,images,digest.c ensure.c find.c gc.c image.c 
 IMAGES_FETCH_OBJS := $(call objects,images,archive.c bag.c convert.c fetch.c format_docker_archive.c \
 	format_oci.c format_registry.c format_rootfs.c format_stored.c formats.c http.c index.c \
 	key_lock.c manifest.c put.c render.c resolve.c synth.c tar_index.c token.c tree_tar.c)
-IMAGES_LIBS := $(LAYER_LIBS) \
+IMAGES_LIBS = $(LAYER_LIBS) \
 	$(call need,libcurl,--libs,libcurl4-openssl-dev,libcurl-devel) \
 	$(call need,libcrypto,--libs,libssl-dev,openssl-devel) \
 	$(call need,zlib,--libs,zlib1g-dev,zlib-devel)
