@@ -500,7 +500,7 @@ def t_scratch_tmpfs_is_limited():
 def t_terminal():
     with boot([sh("tty; stty size; echo $TERM; echo err >&2; cat; trap 'stty size; exit 4' WINCH; echo go; "
                   "while :; do sleep 0.05; done", tty="33 99", stdin=1)]) as v:
-        v.until(lambda: "err" in out(v))
+        v.until(lambda: "err\r\n" in out(v))
         v.feed(0, b"hello\n\x04", eof=False)
         v.until(lambda: "go" in out(v))
         v.winsize(50, 100)
