@@ -61,7 +61,8 @@ CLEAN :=
 objects = $(patsubst %.c,$(O)/%.o,$(addprefix $(1)/,$(2)))
 
 # In the order of the layers: a later one may use variables of an earlier one.
-include base/module.mk $(filter-out base/module.mk,$(sort $(wildcard */module.mk)))
+MODULES := base images guest-init stage0 kernel-config docs tools tests
+include $(wildcard $(addsuffix /module.mk,$(MODULES)))
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -76,3 +77,26 @@ $(O)/%.o: %.c VERSION
 .PHONY: clean
 clean:
 	rm -rf $(O)
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)
+	install -m 755 $(O)/vpod $(DESTDIR)$(BINDIR)/vpod
+	install -m 755 $(O)/vpod-image $(O)/vpod-kernel $(O)/vpod-init $(DESTDIR)$(LIBEXECDIR)/
+	$(if $(MAN_PAGES),$(MAKE) man && install -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/)
+
+.PHONY: demo
+demo:
+	tools/setup build run demo kernel
+	$(MAKE) all
+	tools/demo $(O)
+
+.PHONY: analyze format compdb
+analyze:
+	tools/check-analysis
+
+format:
+	git ls-files -- '*.c' '*.h' | xargs clang-format -i
+
+compdb: clean
+	bear -- $(MAKE) all

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,6 @@ extern int mount(const char *, const char *, const char *, unsigned long, const 
 extern int umount2(const char *, int);
 #define MS_NOSUID_ 2ul
 #define MS_NODEV_ 4ul
-#define MS_BIND_ 4096ul
 #define MS_REC_ 16384ul
 #define MS_PRIVATE_ (1ul << 18)
 #define MNT_DETACH_ 2
@@ -102,19 +102,33 @@ static int make_parents(const char *path, struct err *e)
 	return dir[0] ? fs_mkdir_p(dir, 0755, e) : 0;
 }
 
-/* Makes host file @path visible at the same path. The old root is at OLD_ROOT. */
+/* The host's file @path, its symlinks resolved within the old root; a mount of its own. */
+static int clone_file(const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+	cleanup_close int root = open(OLD_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int fd = -1;
+
+	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	if (fd < 0)
+		return -1;
+	return (int)syscall(SYS_open_tree, fd, "",
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+}
+
+/* Makes host file @path visible at the same path. */
 static int bind_file(const char *path, struct err *e)
 {
-	cleanup_close int fd = -1;
-	char from[PATH_MAX];
+	cleanup_close int tree = -1, fd = -1;
 
-	if (path[0] != '/' ||
-	    (size_t)snprintf(from, sizeof(from), OLD_ROOT "%s", path) >= sizeof(from))
+	if (path[0] != '/')
 		return err_set(e, EINVAL, "cannot bind %s in the jail", path);
 	if (make_parents(path, e) < 0)
 		return -1;
+	tree = clone_file(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
-	if (fd < 0 || mount(from, path, NULL, MS_BIND_, NULL) < 0)
+	if (tree < 0 || fd < 0 ||
+	    syscall(SYS_move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_set(e, errno, "cannot bind %s in the jail", path);
 	return 0;
 }

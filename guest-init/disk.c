@@ -42,7 +42,7 @@ static void learn(const char *name)
 	snprintf(path, sizeof(path), "/sys/block/%s/serial", name);
 	if (sys_read(path, disks[nr_disks].serial, sizeof(disks[0].serial)) <= 0)
 		return;
-	strcpy(disks[nr_disks].name, name); /* its length was checked */
+	memcpy(disks[nr_disks].name, name, strlen(name) + 1); /* its length was checked */
 	nr_disks++;
 }
 

@@ -2,7 +2,7 @@
 # The layer reader and the EROFS writer; images/module.mk includes this.
 LAYER_OBJS := $(call objects,images,layer.c layer_file.c layer_index.c layer_path.c layer_stream.c \
 	layer_tar.c layer_worker.c tree.c tree_apply.c erofs_layout.c erofs_write.c erofs_merge.c)
-LAYER_LIBS := $(call need,libarchive,--libs,libarchive-dev,libarchive-devel) \
+LAYER_LIBS = $(call need,libarchive,--libs,libarchive-dev,libarchive-devel) \
 	$(call need,libcrypto,--libs,libssl-dev,openssl-devel) \
 	$(call need,libseccomp,--libs,libseccomp-dev,libseccomp-devel) \
 	$(call need,zlib,--libs,zlib1g-dev,zlib-devel) \

@@ -243,8 +243,8 @@ static uint32_t entry_len(const unsigned char *p)
 	return (4 + p[0] + (p[2] | (uint32_t)p[3] << 8) + 3) & ~3u;
 }
 
-static bool has_xattr(const unsigned char *buf, uint32_t len, unsigned char index,
-		      const char *name, size_t name_len)
+static bool has_same(const unsigned char *buf, uint32_t len, unsigned char index, const char *name,
+		     size_t name_len)
 {
 	uint32_t pos;
 
@@ -269,7 +269,7 @@ int xattr_append(unsigned char *buf, uint32_t *len, const char *name, const void
 	need = (4 + name_len + value_len + 3) & ~(size_t)3;
 	if (name_len > LAYER_MAX_NAME || value_len > UINT16_MAX)
 		return -1;
-	if (has_xattr(buf, *len, index, rest, name_len))
+	if (has_same(buf, *len, index, rest, name_len))
 		return 0;
 	if (need > LAYER_MAX_XATTRS - *len)
 		return -1;

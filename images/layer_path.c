@@ -102,7 +102,9 @@ int path_clean(const char *name, struct clean_path *out, struct err *e)
 	out->what = PATH_PLAIN;
 	if (name[0] == '\0')
 		return refuse(name, "it has no name", e);
-	if (name[0] == '/')
+	/* All slashes is the root itself, as umoci insert names it; its type is checked like any.
+	 */
+	if (name[0] == '/' && name[strspn(name, "/")])
 		return refuse(name, "its name is absolute", e);
 	if (join(name, out, e) < 0)
 		return -1;

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "stage0/config.h"
+
 void cmd_print_help(const struct cmd *cmd)
 {
 	cleanup_sb struct strbuf b = STRBUF_INIT;
@@ -34,21 +37,42 @@ const struct opt cmd_help_opts[] = {
 	OPT_END,
 };
 
+/*
+ * Parses all of argv, operands in between, and moves the operands to the end in their order.
+ * Returns the index of the first one.
+ */
+static int parse_permuted(const struct opt_set *sets, int argc, char **argv, struct err *e)
+{
+	cleanup_free char **operands = xcalloc((size_t)argc, sizeof(*operands));
+	int i = 1, n = 0, j;
+	bool ended = false;
+
+	while (i < argc) {
+		if (!ended && opts_parse(sets, argc, argv, &i, &ended, e) < 0)
+			return -1;
+		if (i < argc)
+			operands[n++] = argv[i++];
+	}
+	for (j = 0; j < n; j++)
+		argv[argc - n + j] = operands[j];
+	return argc - n;
+}
+
 int cmd_parse(const struct cmd *cmd, void *ctx, int argc, char **argv, struct err *e)
 {
 	static const struct opt none[] = { OPT_END };
-	bool help = false, ended;
+	bool help = false;
 	struct opt_set sets[] = { { cmd->opts ? cmd->opts : none, ctx },
 				  { cmd_help_opts, &help },
+				  config_opt_set(),
 				  { NULL, NULL } };
-	int i = 1, r;
+	int first = parse_permuted(sets, argc, argv, e);
 
-	r = opts_parse(sets, argc, argv, &i, &ended, e);
 	if (help) {
 		cmd_print_help(cmd);
 		return -2;
 	}
-	return r < 0 ? -1 : i;
+	return first < 0 || config_settle(e) < 0 ? -1 : first;
 }
 
 int cmd_operands(const struct cmd *cmd, int nr, int min, int max, struct err *e)

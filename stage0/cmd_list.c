@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -14,8 +16,9 @@ struct list {
 	bool full, no_legend;
 	const char *format;
 	enum output output;
+	struct podinfo *pods;
+	size_t nr_pods;
 	struct table table;
-	cJSON *json;
 };
 
 #define L(f) offsetof(struct list, f)
@@ -71,12 +74,17 @@ static int list_pod(struct pod *p, void *ctx, struct err *e)
 			log_warn("%s", local.msg);
 		return 0;
 	}
-	if (l->json)
-		cJSON_AddItemToArray(l->json, podinfo_json(&info));
-	else
-		add_rows(l, &info);
-	podinfo_free(&info);
+	l->pods = xrealloc(l->pods, (l->nr_pods + 1) * sizeof(*l->pods));
+	l->pods[l->nr_pods++] = info;
 	return 0;
+}
+
+static int by_creation(const void *a, const void *b)
+{
+	int64_t x = ((const struct podinfo *)a)->created_ns;
+	int64_t y = ((const struct podinfo *)b)->created_ns;
+
+	return (x > y) - (x < y);
 }
 
 static void add_legend(struct list *l)
@@ -92,27 +100,50 @@ static void add_legend(struct list *l)
 	}
 }
 
-static int list_all(const struct config *cfg, struct list *l, struct err *e)
+static int gather(const struct config *cfg, struct list *l, struct err *e)
 {
 	static const enum pod_phase phases[] = { POD_RUN, POD_EXITED, POD_PREPARE, POD_PREPARED };
-	cleanup_sb struct strbuf out = STRBUF_INIT;
 	size_t i;
 
-	if (l->output == OUTPUT_TABLE)
-		add_legend(l);
-	else
-		l->json = cJSON_CreateArray();
 	for (i = 0; i < nitems(phases); i++) {
 		if (pod_each(cfg, phases[i], list_pod, l, e) < 0)
 			return -1;
 	}
-	if (l->output == OUTPUT_TABLE) {
-		table_print(&l->table);
-		return 0;
-	}
-	json_print(&out, l->json, l->output == OUTPUT_JSON_PRETTY);
-	puts(out.buf);
+	if (l->nr_pods)
+		qsort(l->pods, l->nr_pods, sizeof(*l->pods), by_creation);
 	return 0;
+}
+
+static void print_json(const struct list *l)
+{
+	cleanup_sb struct strbuf out = STRBUF_INIT;
+	cleanup_json cJSON *arr = cJSON_CreateArray();
+	size_t i;
+
+	for (i = 0; i < l->nr_pods; i++)
+		cJSON_AddItemToArray(arr, podinfo_json(&l->pods[i]));
+	json_print(&out, arr, l->output == OUTPUT_JSON_PRETTY);
+	puts(out.buf);
+}
+
+static void print_pods(struct list *l)
+{
+	size_t i;
+
+	add_legend(l);
+	for (i = 0; i < l->nr_pods; i++)
+		add_rows(l, &l->pods[i]);
+	table_print(&l->table);
+}
+
+static void list_free(struct list *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->nr_pods; i++)
+		podinfo_free(&l->pods[i]);
+	free(l->pods);
+	table_free(&l->table);
 }
 
 static int list(const struct config *cfg, int argc, char **argv, struct err *e)
@@ -125,9 +156,12 @@ static int list(const struct config *cfg, int argc, char **argv, struct err *e)
 	if (cmd_operands(&cmd_list, argc - i, 0, 0, e) < 0 ||
 	    output_parse(l.format, &l.output, e) < 0)
 		return -1;
-	r = list_all(cfg, &l, e);
-	table_free(&l.table);
-	cJSON_Delete(l.json);
+	r = gather(cfg, &l, e);
+	if (!r && l.output == OUTPUT_TABLE)
+		print_pods(&l);
+	else if (!r)
+		print_json(&l);
+	list_free(&l);
 	return r;
 }
 

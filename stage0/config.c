@@ -209,35 +209,58 @@ static void resolve_dir(struct config *cfg)
 	cfg->dir = real;
 }
 
-int config_parse(struct config *cfg, int argc, char **argv, int *i, struct err *e)
-{
-	struct globals g = { .cfg = cfg };
-	struct opt_set sets[] = { { global_opts, &g }, { NULL, NULL } };
-	bool ended;
+/* Options of the process, like argv: commands accept global options after their name too. */
+static struct globals globals;
 
-	if (opts_parse(sets, argc, argv, i, &ended, e) < 0)
-		return -1;
-	if (g.version || g.help) {
-		if (g.version)
-			puts("vpod " VPOD_VERSION);
-		else
-			config_print_help();
-		return 1;
-	}
-	cfg->debug = g.debug;
-	cfg->system_config = xstrdup(g.system_config ? g.system_config : "/usr/lib/vpod");
-	cfg->local_config = xstrdup(g.local_config ? g.local_config : "/etc/vpod");
-	cfg->user_config = g.user_config ? xstrdup(g.user_config) : NULL;
-	cfg->run_dir = default_run_dir();
-	log_set("vpod", cfg->debug ? LOG_DEBUG : LOG_WARN);
-	if (g.dir)
-		cfg->dir = absolute(g.dir);
+struct opt_set config_opt_set(void)
+{
+	return (struct opt_set){ global_opts, &globals };
+}
+
+static void set_string(char **field, const char *value, const char *fallback)
+{
+	free(*field);
+	*field = value ? xstrdup(value) : fallback ? xstrdup(fallback) : NULL;
+}
+
+int config_settle(struct err *e)
+{
+	struct config *cfg = globals.cfg;
+
+	cfg->debug = globals.debug;
+	set_string(&cfg->system_config, globals.system_config, "/usr/lib/vpod");
+	set_string(&cfg->local_config, globals.local_config, "/etc/vpod");
+	set_string(&cfg->user_config, globals.user_config, NULL);
+	log_set(cfg->as_rkt ? "rkt" : "vpod", cfg->debug ? LOG_DEBUG : LOG_WARN);
+	set_string(&cfg->dir, NULL, NULL);
+	if (!cfg->run_dir)
+		cfg->run_dir = default_run_dir();
+	if (globals.dir)
+		cfg->dir = absolute(globals.dir);
 	else if (read_files(cfg, e) < 0)
 		return -1;
 	if (!cfg->dir)
 		cfg->dir = default_dir();
 	resolve_dir(cfg);
 	return 0;
+}
+
+int config_parse(struct config *cfg, int argc, char **argv, int *i, struct err *e)
+{
+	struct opt_set sets[] = { config_opt_set(), { NULL, NULL } };
+	bool ended;
+
+	globals.cfg = cfg;
+	if (opts_parse(sets, argc, argv, i, &ended, e) < 0)
+		return -1;
+	if (globals.version || globals.help) {
+		if (globals.version)
+			puts("vpod " VPOD_VERSION);
+		else
+			config_print_help();
+		return 1;
+	}
+	return config_settle(e);
 }
 
 void config_free(struct config *cfg)

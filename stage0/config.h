@@ -32,6 +32,10 @@ extern const struct opt global_opts[];
  * the command.  Returns 1 when --version or --help has been answered.
  */
 int config_parse(struct config *cfg, int argc, char **argv, int *i, struct err *e);
+/* The global options where a command parses its own; config_settle() makes them count. */
+struct opt_set config_opt_set(void);
+int config_settle(struct err *e);
+
 void config_free(struct config *cfg);
 void config_print_help(void);
 

@@ -207,12 +207,14 @@ static void make_cmdline(const struct config *cfg, const struct run_args *r, str
 {
 	cleanup_sb struct strbuf b = STRBUF_INIT;
 
-	sb_adds(&b, "console=ttyS0 reboot=t panic=-1 random.trust_cpu=on");
+	sb_adds(&b, "console=ttyS0 reboot=t panic=-1");
 	sb_adds(&b, cfg->debug ? " loglevel=7" : " quiet loglevel=4");
-	sb_adds(&b, " cryptomgr.notests no_timer_check rcupdate.rcu_expedited=1");
 	/* Under TCG the kernel's own calibration fails on a busy host, and the guest then hangs. */
 	if (m->vm.accel == ACCEL_TCG && m->vm.tsc_khz)
-		sb_addf(&b, " tsc_early_khz=%u tsc=reliable", m->vm.tsc_khz);
+		sb_addf(&b, " tsc_early_khz=%u", m->vm.tsc_khz);
+	/* kernel-config/patches: without a PIT nothing else tells the APIC timer's frequency. */
+	if (m->kernel.is_tuned)
+		sb_adds(&b, " lapic_timer_khz=1000000 pci=off noreplace-smp");
 	if (!m->vm.has_acpi)
 		sb_adds(&b, " acpi=off");
 	if (r->append)
@@ -224,7 +226,8 @@ static void make_cmdline(const struct config *cfg, const struct run_args *r, str
 static int write_initrd(const struct config *cfg, const struct manifest *man, const struct pod *p,
 			struct machine *m, struct err *e)
 {
-	cleanup_free char *init = helper_path("vpod-init", e), *dir = pod_path(cfg, p);
+	struct pod running = *p;
+	cleanup_free char *init = helper_path("vpod-init", e), *dir = NULL;
 	cleanup_sb struct strbuf spec = STRBUF_INIT;
 	const char *rootfs[PROTO_MAX_APPS];
 	cleanup_close int fd = -1;
@@ -232,6 +235,8 @@ static int write_initrd(const struct config *cfg, const struct manifest *man, co
 
 	if (!init)
 		return -1;
+	running.phase = POD_RUN; /* where it will be when the hypervisor opens it */
+	dir = pod_path(cfg, &running);
 	for (i = 0; i < man->nr_apps; i++)
 		rootfs[i] = m->serials[m->app_disk[i]];
 	manifest_spec(man, rootfs, man->scratch == SCRATCH_DISK ? SCRATCH_SERIAL : NULL, cfg->debug,
@@ -310,7 +315,7 @@ int machine_build(const struct config *cfg, const struct run_args *r, const stru
 	size_vm(r, man, &m->vm);
 	if (add_images(cfg, man, m, e) < 0 || add_scratch(cfg, man, p, m, e) < 0)
 		return -1;
-	m->vm.has_acpi = !m->kernel.has_cmdline_mmio || m->vm.cpus > 1 ||
+	m->vm.has_acpi = !m->kernel.is_tuned || !m->kernel.has_cmdline_mmio || m->vm.cpus > 1 ||
 			 m->vm.nr_disks > m->caps.max_disks_without_acpi;
 	make_cmdline(cfg, r, m);
 	if (write_initrd(cfg, man, p, m, e) < 0 || vmspec_check(&m->vm, &m->caps, e) < 0)

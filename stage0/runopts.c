@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/num.h"
 #include "stage0/cmd.h"
+#include "stage0/config.h"
 
 /* While parsing, app options go to the last image, or before the first to run_args.all. */
 static struct app_args *current(struct run_args *r)
@@ -248,14 +249,16 @@ int run_args_parse(const struct cmd *cmd, int argc, char **argv, struct run_args
 		   struct err *e)
 {
 	bool help = false;
-	struct opt_set sets[] = { { cmd->opts, out }, { cmd_help_opts, &help }, { NULL, NULL } };
+	struct opt_set sets[] = {
+		{ cmd->opts, out }, { cmd_help_opts, &help }, config_opt_set(), { NULL, NULL }
+	};
 
 	*out = (struct run_args){ 0 };
 	if (parse_words(sets, argc, argv, out, e) < 0 && !help)
 		return -1;
 	if (help)
 		cmd_print_help(cmd);
-	return help;
+	return help ? 1 : config_settle(e);
 }
 
 static void app_args_free(struct app_args *a)
