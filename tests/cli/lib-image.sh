@@ -39,10 +39,10 @@ desc() {
 
 OCI=application/vnd.oci.image
 
-# simple_layer: a tar with one file
+# simple_layer [TEXT]: a tar with one file, another one in every test
 simple_layer() {
 	mkdir -p "$T/.tree/etc"
-	echo "${1:-hello}" >"$T/.tree/etc/text"
+	echo "${1:-${T##*/}}" >"$T/.tree/etc/text"
 	tar -C "$T/.tree" --sort=name --mtime=@0 -cf - .
 	rm -rf "$T/.tree"
 }
@@ -123,4 +123,13 @@ rootfs_of() {
 		cat "$DATA/layers/$l"-v*/data >>"$2"
 	done
 	fsck.erofs "$2" >/dev/null
+}
+
+# A registry that misbehaves, serving LAYOUT: sets $BAD to host:port; its log is $T/requests.
+start_fake_registry() {
+	"$TOP/tests/tools/fake_registry.py" "$1" "$T/port" >"$T/requests" 2>&1 &
+	# shellcheck disable=SC2064 # this one's id, now
+	trap "kill $! 2>/dev/null" EXIT
+	until_true 10 test -s "$T/port"
+	BAD=127.0.0.1:$(cat "$T/port")
 }
