@@ -40,15 +40,15 @@ static bool has_word(const char *list, const char *word)
 /* Before there is any group: then the kernel need not stop the world for it. */
 static void enable_controllers(void)
 {
-	char list[256];
+	char list[256], want[32];
 
 	if (sys_read("/cgroup/cgroup.controllers", list, sizeof(list)) < 0)
 		return;
-	has_memory = has_word(list, "memory") &&
-		     !sys_write("/cgroup/cgroup.subtree_control", "+memory");
-	has_cpu = has_word(list, "cpu") && !sys_write("/cgroup/cgroup.subtree_control", "+cpu");
-	if (has_word(list, "pids"))
-		(void)sys_write("/cgroup/cgroup.subtree_control", "+pids"); /* for ps of the app */
+	has_memory = has_word(list, "memory");
+	has_cpu = has_word(list, "cpu");
+	snprintf(want, sizeof(want), "%s %s", has_memory ? "+memory" : "", has_cpu ? "+cpu" : "");
+	if (sys_write("/cgroup/cgroup.subtree_control", want) < 0)
+		has_memory = has_cpu = false;
 }
 
 int cgroup_begin(const struct pod *pod, struct err *e)

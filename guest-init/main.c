@@ -89,18 +89,22 @@ static _Noreturn void die(struct mux *m, const struct err *e)
 int main(void)
 {
 	uint64_t began = now_ns();
-	struct err e, spec_err;
-	int has_spec;
+	struct err e, why;
+	int has_spec, is_prepared;
 
 	say_open();
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	has_spec = read_spec(&spec_err);
+	has_spec = read_spec(&why);
 	modules_load();
-	if (mounts_begin(&e) < 0 || connect_host(began, &e) < 0)
+	if (mounts_begin(&e) < 0)
 		die(NULL, &e);
-	if (has_spec < 0)
-		die(&mux, &spec_err);
-	if (prepare_pod(&e) < 0 || supervise(&pod, &mux, &e) < 0)
+	/* the port takes its time to appear: mount meanwhile */
+	is_prepared = has_spec < 0 ? has_spec : prepare_pod(&why);
+	if (connect_host(began, &e) < 0)
+		die(NULL, &e);
+	if (is_prepared < 0)
+		die(&mux, &why);
+	if (supervise(&pod, &mux, &e) < 0)
 		die(&mux, &e);
 	shutdown_guest(&mux);
 }

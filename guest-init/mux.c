@@ -144,8 +144,6 @@ int mux_flush(struct mux *m)
 
 	while (m->out_from < m->out_to) {
 		n = write(m->fd, m->out + m->out_from, m->out_to - m->out_from);
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0) {
 			m->is_full = true;
 			return errno == EAGAIN ? 0 : -1;

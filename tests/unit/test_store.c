@@ -161,7 +161,8 @@ static void long_names_are_cut_and_still_found(void **state)
 
 	memset(name + 4, 'x', sizeof(name) - 5);
 	assert_int_equal(
-		store_ref_write(s, &(struct store_ref){ name, hello_desc(0).digest, 1, (char *)"" }, &e),
+		store_ref_write(s, &(struct store_ref){ name, hello_desc(0).digest, 1, (char *)"" },
+				&e),
 		0);
 	assert_int_equal(store_ref_read(s, name, &r, &e), 1);
 	name[2000] = 'y';
