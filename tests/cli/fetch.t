@@ -386,7 +386,9 @@ t_gc_removes_what_lost_its_name() {
 	like report "$(vpod image gc)" '^removed 1 image, '
 	is "images after" "$(vpod image list --no-legend | wc -l)" 1
 	rootfs_of "$id" fs
+	mkdir "$DATA/tmp/1-dead" && touch "$DATA/tmp/1-dead/x" "$DATA/locks/blob-x"
 	is "again" "$(vpod image gc)" ""
+	is "litter" "$(ls "$DATA/tmp" "$DATA/locks" | grep -v : | tr -d '\n')" ""
 }
 
 t_store_is_closed_to_others() {
