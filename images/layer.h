@@ -14,8 +14,9 @@
  * them.  An image then merges the indexes of its layers, bottom to top, into a "meta" file: the
  * EROFS superblock, inodes and directories.  Block addresses run through one address space: first
  * the meta file, then each layer's data file in order, each padded to 4 KiB.  The concatenation
- * meta + data 1 + ... + data N is a plain EROFS image that fsck.erofs and the kernel's mount accept;
- * a hypervisor shows it to the guest as one disk without anybody ever writing the concatenation.
+ * meta + data 1 + ... + data N is a plain EROFS image that fsck.erofs and the kernel's mount
+ *accept; a hypervisor shows it to the guest as one disk without anybody ever writing the
+ *concatenation.
  */
 #ifndef VPOD_IMAGES_LAYER_H
 #define VPOD_IMAGES_LAYER_H
