@@ -17,9 +17,8 @@
 
 void store_info_free(struct store_info *i)
 {
-	/* Freed is zeroed, below, which the analyser loses on the way. */
-	free(i->blobs);	 /* NOLINT(clang-analyzer-unix.Malloc) */
-	free(i->layers); /* NOLINT(clang-analyzer-unix.Malloc) */
+	free(i->blobs);
+	free(i->layers);
 	*i = (struct store_info){ 0 };
 }
 
@@ -129,7 +128,6 @@ static bool is_complete(const struct store *s, int dirfd, const struct store_inf
 	if (!has_size(dirfd, "meta", i->meta_size))
 		return false;
 	for (n = 0; n < i->nr_layers; n++) {
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): as in store_info_free() */
 		snprintf(data, sizeof(data), "%s/data", store_layer_name(&i->layers[n].blob, name));
 		if (!has_size(s->dirfd, data, i->layers[n].data_size))
 			return false;

@@ -106,7 +106,6 @@ static char *token_url(const struct challenge *c, const char *repo)
 	char *scope = curl_easy_escape(NULL, wanted, 0);
 	char *service = curl_easy_escape(NULL, c->service ? c->service : "", 0);
 	/* Our own scope, whatever the challenge asks for: reading this repository is all we do. */
-	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a challenge has a realm */
 	char *url = xasprintf("%s%cscope=%s%s%s", c->realm, strchr(c->realm, '?') ? '&' : '?',
 			      scope, c->service ? "&service=" : "", c->service ? service : "");
 
