@@ -45,8 +45,9 @@ t_sigusr1_reaches_the_app() {
 }
 
 t_a_second_sigint_ends_the_vm() {
-	start 'trap "" INT; echo up; while :; do sleep 0.05; done'
+	start 'trap "echo int" INT; echo up; while :; do sleep 0.05; done'
 	kill -INT "$pid"
+	until_true 10 grep -q int log # two at once are one to the kernel
 	kill -INT "$pid"
 	ended 137
 }
