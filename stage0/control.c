@@ -126,6 +126,11 @@ int control_ask(const struct pod *p, const char *request, struct err *e)
 	    send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
 		return err_set(e, errno, "cannot reach the supervisor of pod %s", p->uuid);
 	n = recv(fd, answer, sizeof(answer) - 1, 0);
+	if (n < 0 && errno == EAGAIN) {
+		err_set(e, 0, "cannot ask pod %s to '%s': its supervisor does not answer", p->uuid,
+			request);
+		return err_hint(e, "'vpod stop --force' ends it without asking");
+	}
 	if (n < 0)
 		return err_set(e, errno, "cannot hear from the supervisor of pod %s", p->uuid);
 	answer[n] = '\0';
