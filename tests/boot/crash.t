@@ -56,13 +56,13 @@ t_both_killed_at_any_moment_leave_a_truthful_state() {
 	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=bystander "$img" -- sleep 120 >/dev/null 2>&1 &
 	victim=$!
 	until_true 20 up bystander
-	for i in $(seq 1 12); do
+	for i in $(seq 1 20); do
 		start "u$i"
 		# a moment that differs each time, from before the pod exists to after it runs
-		perl -e "select undef, undef, undef, $i * 0.07"
+		perl -e "select undef, undef, undef, $i * 0.05"
 		case $((i % 3)) in
 		0) kill -9 "$pid" ;;
-		1) pkill -9 -P "$pid" || kill -9 "$pid" ;;
+		1) kill -9 $(qemu_of "$pid" | grep . || echo "$pid") ;;
 		2) kill -9 "$pid" $(qemu_of "$pid") ;;
 		esac
 		wait "$pid" || true # killed
@@ -89,8 +89,7 @@ t_a_fetch_killed_at_any_moment_leaves_a_store_that_the_next_one_uses() {
 		"$O/vpod" --dir="$T/data" fetch "dir:$T/big" >/dev/null 2>&1 &
 		pid=$!
 		perl -e "select undef, undef, undef, $i * 0.03"
-		pkill -9 -P "$pid" || true # it may have finished
-		kill -9 "$pid" 2>/dev/null || true # the same
+		kill -9 "$pid" $(pgrep -P "$pid") 2>/dev/null || true # it may have finished
 		wait "$pid" || true # killed
 	done
 	status 0 "$O/vpod" --dir="$T/data" fetch "dir:$T/big"
@@ -100,4 +99,49 @@ t_a_fetch_killed_at_any_moment_leaves_a_store_that_the_next_one_uses() {
 	is "nothing temporary" "$(find "$T/data/tmp" -mindepth 1 2>/dev/null | wc -l)" 0
 }
 
-tap_run
+# The pod's one directory: phase/uuid, or nothing.
+where() { (cd "$DATA/pods" && find . -mindepth 2 -maxdepth 2 -printf '%P\n'); }
+
+t_a_prepared_pod_survives_or_has_run() {
+	local i u
+	for i in $(seq 1 8); do
+		u=$(vpod prepare "$img" -- sleep 60)
+		"$O/vpod" --dir="$DATA" run-prepared --accel=tcg "$u" >/dev/null 2>&1 &
+		pid=$!
+		perl -e "select undef, undef, undef, $i * 0.03"
+		kill -9 "$pid"
+		wait "$pid" || true # killed
+		until_true 5 not_running "$u"
+		like "where it is" "$(where)" "^(prepared|run)/$u\$"
+		like state "$(vpod status "$u" | head -n 1)" '^state=(prepared|exited)$'
+		nothing_left
+	done
+}
+
+t_a_killed_removal_is_finished_by_gc() {
+	local i u
+	for i in $(seq 1 12); do
+		u=$(vpod prepare "$img" -- true)
+		"$O/vpod" --dir="$DATA" rm "$u" >/dev/null 2>&1 &
+		pid=$!
+		perl -e "select undef, undef, undef, $i * 0.0005"
+		kill -9 "$pid" 2>/dev/null || true # it may have finished
+		wait "$pid" || true # killed
+		vpod list >/dev/null
+		nothing_left
+	done
+}
+
+t_two_collectors_at_once_do_not_hinder_each_other() {
+	local i pids=()
+	for i in $(seq 1 20); do vpod prepare "$img" -- true >/dev/null; done
+	for i in 1 2 3 4; do
+		"$O/vpod" --dir="$DATA" gc --expire-prepared=0s >"gc$i" 2>&1 &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+	is "what they said" "$(cat gc*)" ""
+	nothing_left
+}
+
+tap_run "$@"

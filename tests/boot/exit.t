@@ -70,4 +70,4 @@ t_a_scratch_image_with_one_static_binary_runs() {
 	is stdout "$out" 'no shell, no libc'
 }
 
-tap_run
+tap_run "$@"

@@ -12,7 +12,7 @@ start() {
 	: >log
 	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=uuid "$@" >log 2>err_log &
 	pid=$!
-	until_true 60 grep -q up log
+	until_true 60 grep -q up log || { cat err_log; tail -n 5 "$DATA"/pods/run/*/console.log; }
 	qemu=$(pgrep -P "$pid")
 }
 
@@ -98,6 +98,7 @@ t_a_guest_kernel_that_never_speaks_ends_at_the_boot_deadline() {
 	status 125 vpod run --rm --accel=tcg --kernel=loops --boot-timeout=3s "$img" -- true
 	[ $((SECONDS - from)) -le 6 ]
 	like message "$err" 'boot-failed: the guest was not ready in 3 s'
+	vpod kernel rm loops # the newest would be the default
 	nothing_left
 }
 

@@ -66,4 +66,4 @@ t_it_dies_with_its_supervisor() {
 	until_true 5 test ! -d "/proc/$q2"
 }
 
-tap_run
+tap_run "$@"

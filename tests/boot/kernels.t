@@ -91,4 +91,4 @@ t_a_panic_of_the_guest_is_told_within_3_seconds() {
 	vpod rm "$(cat uuid)"
 }
 
-tap_run
+tap_run "$@"

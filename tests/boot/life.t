@@ -116,4 +116,4 @@ t_a_dry_run_starts_nothing() {
 	is pods "$(find "$DATA/pods" -mindepth 2 -maxdepth 2)" ""
 }
 
-tap_run
+tap_run "$@"

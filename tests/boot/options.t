@@ -94,4 +94,4 @@ t_what_cannot_be_honoured_is_refused() {
 	is "nothing left" "$(find "$DATA/pods" -mindepth 2 -maxdepth 2)" ""
 }
 
-tap_run
+tap_run "$@"

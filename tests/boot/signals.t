@@ -141,4 +141,4 @@ t_a_terminal_needs_a_terminal() {
 	like message "$err" 'cannot use -t: standard input is not a terminal'
 }
 
-tap_run
+tap_run "$@"

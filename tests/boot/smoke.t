@@ -19,4 +19,4 @@ t_exit_status_is_the_apps() {
 	status 7 run -- sh -c 'exit 7'
 }
 
-tap_run
+tap_run "$@"

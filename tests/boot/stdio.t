@@ -89,4 +89,4 @@ blocked() {
 	[ "$a" = "$b" ]
 }
 
-tap_run
+tap_run "$@"
