@@ -25,8 +25,5 @@ $(O)/vpod-init: $(INIT_OBJS)
 	$(say) LINK $@
 	$(Q)$(MUSL_CC) $(INIT_LDFLAGS) -o $@ $^
 
-# What the tests run natively, under sanitizers.
-INIT_PORTABLE_OBJS := $(call objects,guest-init,mux.c podspec.c)
-
 # The portable parts, natively, for tests/module.mk.
 INIT_PORTABLE_OBJS := $(call objects,guest-init,podspec.c mux.c user.c)

@@ -243,22 +243,17 @@ static uint32_t entry_len(const unsigned char *p)
 	return (4 + p[0] + (p[2] | (uint32_t)p[3] << 8) + 3) & ~3u;
 }
 
-static void remove_same(unsigned char *buf, uint32_t *len, unsigned char index, const char *name,
-			size_t name_len)
+static bool has_same(const unsigned char *buf, uint32_t len, unsigned char index, const char *name,
+		     size_t name_len)
 {
-	uint32_t pos = 0;
+	uint32_t pos;
 
-	while (pos < *len) {
-		uint32_t n = entry_len(buf + pos);
-
+	for (pos = 0; pos < len; pos += entry_len(buf + pos)) {
 		if (buf[pos] == name_len && buf[pos + 1] == index &&
-		    memcmp(buf + pos + 4, name, name_len) == 0) {
-			memmove(buf + pos, buf + pos + n, *len - pos - n);
-			*len -= n;
-			return;
-		}
-		pos += n;
+		    memcmp(buf + pos + 4, name, name_len) == 0)
+			return true;
 	}
+	return false;
 }
 
 int xattr_append(unsigned char *buf, uint32_t *len, const char *name, const void *value,
@@ -274,7 +269,8 @@ int xattr_append(unsigned char *buf, uint32_t *len, const char *name, const void
 	need = (4 + name_len + value_len + 3) & ~(size_t)3;
 	if (name_len > LAYER_MAX_NAME || value_len > UINT16_MAX)
 		return -1;
-	remove_same(buf, len, index, rest, name_len);
+	if (has_same(buf, *len, index, rest, name_len))
+		return 0;
 	if (need > LAYER_MAX_XATTRS - *len)
 		return -1;
 	memset(buf + *len + need - 4, 0, 4); /* the padding */

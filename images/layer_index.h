@@ -119,7 +119,7 @@ bool index_rdev(uint64_t major, uint64_t minor, uint32_t *out);
 
 /*
  * Appends an xattr in EROFS form (struct erofs_xattr_entry, name without prefix, value, zeros up to
- * 4 bytes) to @buf, which holds LAYER_MAX_XATTRS.  An earlier one of the same name is replaced.
+ * 4 bytes) to @buf, which holds LAYER_MAX_XATTRS.  One of that name that is there already stays.
  * Returns 0, 1 when EROFS has no place for such a name (then nothing is added), -1 when too big.
  */
 int xattr_append(unsigned char *buf, uint32_t *len, const char *name, const void *value,

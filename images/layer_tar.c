@@ -102,6 +102,8 @@ static int take_xattrs(struct reader *r, struct archive_entry *ae, struct index_
 	const void *value;
 	size_t n;
 
+	/* libarchive lists the last one of the header first, and the first of a name is kept here.
+	 */
 	archive_entry_xattr_reset(ae);
 	while (archive_entry_xattr_next(ae, &name, &value, &n) == ARCHIVE_OK) {
 		if (!name || is_overlay_mark(name))

@@ -11,7 +11,7 @@
 #include "base/fs.h"
 #include "base/strbuf.h"
 
-#define MAX_NAME 255 /* of the distribution specification: host and name together */
+#define MAX_NAME 255 /* of a host, and of a name with what docker puts before it */
 #define MAX_TAG 128
 
 static const struct {
@@ -198,9 +198,8 @@ static int set_name(const char *text, const char *s, size_t n, struct image_ref 
 	size_t h = host_len(s, n);
 	bool hub;
 
-	if (!n || n > MAX_NAME)
-		return bad(text, n ? "the name is longer than 255 bytes" : "the name is missing",
-			   e);
+	if (!n)
+		return bad(text, "the name is missing", e);
 	if (h && !host_ok(s, h))
 		return bad(text, "the part before the first '/' is no host name", e);
 	out->host = h ? dup_n(s, h) : xstrdup("docker.io");
@@ -219,6 +218,8 @@ static int set_name(const char *text, const char *s, size_t n, struct image_ref 
 		out->repo = dup_n(s, n);
 	if (hub)
 		memcpy(out->host, "docker.io", sizeof("docker.io"));
+	if (strlen(out->host) > MAX_NAME || strlen(out->repo) > MAX_NAME)
+		return bad(text, "the name is longer than 255 bytes", e);
 	return 0;
 }
 

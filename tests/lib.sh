@@ -28,6 +28,8 @@ at_exit() {
 
 on_exit() {
 	local i
+	# pods that a failed test left running: no other process names this directory
+	pkill -9 -f -- "--dir=$FILE_TMP" 2>/dev/null
 	for ((i = ${#cleanup_hooks[@]} - 1; i >= 0; i--)); do
 		eval "${cleanup_hooks[i]}"
 	done

@@ -20,13 +20,14 @@ static struct err e;
 /* Writes records of @lines ("key value" each; LF between) and parses them. */
 static int parse(const char *lines)
 {
-	size_t len = (size_t)sprintf(text, "vpod-spec 1\n1\n");
+	size_t len = (size_t)snprintf(text, sizeof(text), "vpod-spec 1\n1\n");
 
 	while (*lines) {
 		size_t n = strcspn(lines, "\n"), key = strcspn(lines, " ");
 
-		len += (size_t)sprintf(text + len, "%.*s %zu\n%.*s\n", (int)key, lines, n - key - 1,
-				       (int)(n - key - 1), lines + key + 1);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%.*s %zu\n%.*s\n",
+					(int)key, lines, n - key - 1, (int)(n - key - 1),
+					lines + key + 1);
 		lines += n + (lines[n] == '\n');
 	}
 	memset(&pod, 0, sizeof(pod));

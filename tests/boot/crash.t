@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# kill -9 of the supervisor, of the hypervisor, of both, at any moment.
+. "$(dirname "$0")/../lib.sh"
+make_busybox "$FILE_TMP/bb"
+import_kernels
+img=dir:$FILE_TMP/bb
+vpod fetch "$img" >/dev/null
+
+start() {
+	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save="$1" "$img" -- sleep 60 >"$1.log" 2>&1 &
+	pid=$!
+}
+
+nothing_left() {
+	vpod gc --grace-period=0s --expire-prepared=0s
+	is "pods left" "$(find "$DATA/pods" -mindepth 2 -maxdepth 2 | wc -l)" 0
+	is "hypervisors left" "$(pgrep -cf "initrd $DATA")" 0
+	is "mounts left" "$(grep -c "$DATA" /proc/self/mounts)" 0
+}
+
+# What became of it must be told truthfully within the time the kernel takes to reap.
+not_running() { ! vpod status "$1" | grep -q '^state=running'; }
+
+qemu_of() { pgrep -P "$1"; }
+
+up() { grep -q '^state=running' <(vpod status --uuid-file="$1" 2>/dev/null); }
+
+has_qemu() { [ -n "$(qemu_of "$1")" ]; }
+
+t_a_killed_supervisor_takes_the_vm_with_it() {
+	local q
+	start u
+	until_true 20 has_qemu "$pid"
+	q=$(qemu_of "$pid")
+	kill -9 "$pid"
+	wait "$pid" || true # it was killed: that is its status
+	until_true 5 test ! -d "/proc/$q"
+	is state "$(vpod status "$(cat u)" | head -n 1)" state=exited
+	nothing_left
+}
+
+t_a_killed_hypervisor_is_a_vmm_crash() {
+	local rc=0
+	start u
+	until_true 20 has_qemu "$pid"
+	kill -9 "$(qemu_of "$pid")"
+	wait "$pid" || rc=$?
+	is status $rc 125
+	is reason "$(vpod status --format=json "$(cat u)" | jq -r .reason)" vmm-crash
+	nothing_left
+}
+
+t_both_killed_at_any_moment_leave_a_truthful_state() {
+	local i victim uuid
+	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=bystander "$img" -- sleep 120 >/dev/null 2>&1 &
+	victim=$!
+	until_true 20 up bystander
+	for i in $(seq 1 12); do
+		start "u$i"
+		# a moment that differs each time, from before the pod exists to after it runs
+		perl -e "select undef, undef, undef, $i * 0.07"
+		case $((i % 3)) in
+		0) kill -9 "$pid" ;;
+		1) pkill -9 -P "$pid" || kill -9 "$pid" ;;
+		2) kill -9 "$pid" $(qemu_of "$pid") ;;
+		esac
+		wait "$pid" || true # killed
+		if [ -s "u$i" ]; then
+			uuid=$(cat "u$i")
+			until_true 5 not_running "$uuid"
+		fi
+		vpod list >/dev/null
+	done
+	vpod gc --grace-period=0s --expire-prepared=0s
+	is "the bystander runs on" "$(vpod status "$(cat bystander)" | head -n 1)" state=running
+	is "only it is left" "$(find "$DATA/pods" -mindepth 2 -maxdepth 2 -printf '%f\n')" "$(cat bystander)"
+	vpod stop --force "$(cat bystander)"
+	wait "$victim" || true # stopped by force
+	nothing_left
+}
+
+t_a_fetch_killed_at_any_moment_leaves_a_store_that_the_next_one_uses() {
+	local i
+	mkdir big
+	cp -r "$FILE_TMP/bb" big/bb
+	head -c 60000000 /dev/urandom >big/random
+	for i in $(seq 1 8); do
+		"$O/vpod" --dir="$T/data" fetch "dir:$T/big" >/dev/null 2>&1 &
+		pid=$!
+		perl -e "select undef, undef, undef, $i * 0.03"
+		pkill -9 -P "$pid" || true # it may have finished
+		kill -9 "$pid" 2>/dev/null || true # the same
+		wait "$pid" || true # killed
+	done
+	status 0 "$O/vpod" --dir="$T/data" fetch "dir:$T/big"
+	status 0 "$O/vpod" --dir="$T/data" image list --no-legend
+	is images "$(wc -l <<<"$out")" 1
+	"$O/vpod" --dir="$T/data" image gc
+	is "nothing temporary" "$(find "$T/data/tmp" -mindepth 1 2>/dev/null | wc -l)" 0
+}
+
+tap_run
