@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -199,6 +200,22 @@ static void size_vm(const struct run_args *r, const struct manifest *man, struct
 				  : 1;
 }
 
+/* More than the host's memory and swap: QEMU would fail later, and say less about it. */
+static int check_memory(uint64_t memory, struct err *e)
+{
+	struct sysinfo si;
+	uint64_t most;
+
+	if (sysinfo(&si) < 0)
+		return 0; /* unknown: the hypervisor finds out */
+	most = ((uint64_t)si.totalram + si.totalswap) * si.mem_unit;
+	if (memory <= most)
+		return 0;
+	err_setk(e, ERR_USAGE, 0, "cannot run a VM with %llu MiB of memory: this host has %llu MiB",
+		 (unsigned long long)(memory >> 20), (unsigned long long)(most >> 20));
+	return err_hint(e, "lower --vm-memory, or the apps' --memory whose sum it is");
+}
+
 /*
  * Values from outside never get here: names, arguments and environment travel in the pod spec.
  * --kernel-append is the user's own word to the kernel.
@@ -313,7 +330,8 @@ int machine_build(const struct config *cfg, const struct run_args *r, const stru
 	m->vm.kernel = m->kernel.vmlinux;
 	m->vm.lock_fd = p->lockfd;
 	size_vm(r, man, &m->vm);
-	if (add_images(cfg, man, m, e) < 0 || add_scratch(cfg, man, p, m, e) < 0)
+	if (check_memory(m->vm.memory, e) < 0 || add_images(cfg, man, m, e) < 0 ||
+	    add_scratch(cfg, man, p, m, e) < 0)
 		return -1;
 	m->vm.has_acpi = !m->kernel.is_tuned || !m->kernel.has_cmdline_mmio || m->vm.cpus > 1 ||
 			 m->vm.nr_disks > m->caps.max_disks_without_acpi;

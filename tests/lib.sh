@@ -26,10 +26,20 @@ at_exit() {
 	cleanup_hooks+=("$1")
 }
 
+# Pods that a failed test left running: supervisors whose arguments name this file's directory, each
+# by its pid.  Their hypervisors die with them.
+kill_leftovers() {
+	local pid
+	for pid in $(pgrep -x vpod); do
+		if tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -q -- "^--dir=$FILE_TMP/"; then
+			kill -9 "$pid"
+		fi
+	done
+}
+
 on_exit() {
 	local i
-	# pods that a failed test left running: no other process names this directory
-	pkill -9 -f -- "--dir=$FILE_TMP" 2>/dev/null
+	kill_leftovers
 	for ((i = ${#cleanup_hooks[@]} - 1; i >= 0; i--)); do
 		eval "${cleanup_hooks[i]}"
 	done
