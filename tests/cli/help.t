@@ -153,7 +153,7 @@ t_pages_name_no_option_that_is_not_there() {
 	} | options_of | sort -u)
 	for p in "$TOP"/docs/man/*.scd; do
 		# one to a line; what other programs take is written with one dash
-		sed -E 's/(^|[[:space:]*_(])--([a-z][a-z-]+)/\n@\2\n/g' "$p" | sed -n 's/^@//p' | sort -u |
+		sed -E 's/(^|[[:space:]*_(])--([a-z][a-z-]+)/\nREF \2\n/g' "$p" | sed -n 's/^REF //p' | sort -u |
 			while read -r opt; do
 				grep -qx -- "$opt" <<<"$known" || fail "${p##*/} speaks of --$opt"
 			done
@@ -164,7 +164,7 @@ t_pages_refer_to_pages_that_are_there() {
 	local p ref
 	need_pages
 	for p in "$TOP"/docs/man/*.scd; do
-		sed -E 's/\*(vpod[a-z-]*)\*\(1\)/\n@\1\n/g' "$p" | sed -n 's/^@//p' | sort -u | while read -r ref; do
+		sed -E 's/\*(vpod[a-z-]*)\*\(1\)/\nREF \1\n/g' "$p" | sed -n 's/^REF //p' | sort -u | while read -r ref; do
 			[ -s "$O/man/$ref.1" ] || fail "${p##*/} refers to $ref(1)"
 		done
 	done
