@@ -19,7 +19,7 @@ static void err_fill(struct err *e, enum err_kind kind, int num, const char *fmt
 		snprintf(e->msg + n, sizeof(e->msg) - (size_t)n, ": %s", strerror(num));
 }
 
-int err_set(struct err *e, int num, const char *fmt, ...)
+int(err_set)(struct err *e, int num, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -29,7 +29,7 @@ int err_set(struct err *e, int num, const char *fmt, ...)
 	return -1;
 }
 
-int err_setk(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
+int(err_setk)(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -39,7 +39,7 @@ int err_setk(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 	return -1;
 }
 
-int err_wrap(struct err *e, const char *fmt, ...)
+int(err_wrap)(struct err *e, const char *fmt, ...)
 {
 	char inner[sizeof(e->msg)];
 	va_list ap;
@@ -54,7 +54,7 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
-int err_hint(struct err *e, const char *fmt, ...)
+int(err_hint)(struct err *e, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -40,4 +40,12 @@ int err_hint(struct err *e, const char *fmt, ...) __attribute__((format(printf, 
 /* Prints "PROG: msg" and the hint to standard error; control bytes are escaped. */
 void err_print(const struct err *e, const char *prog);
 
+/* The static analyser sees one file at a time: there it must be told what these return. */
+#ifdef __clang_analyzer__
+#define err_set(...) (err_set(__VA_ARGS__), -1)
+#define err_setk(...) (err_setk(__VA_ARGS__), -1)
+#define err_wrap(...) (err_wrap(__VA_ARGS__), -1)
+#define err_hint(...) (err_hint(__VA_ARGS__), -1)
+#endif
+
 #endif

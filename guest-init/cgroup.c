@@ -94,7 +94,7 @@ int cgroup_make(const struct app *app, unsigned i, struct err *e)
 			return err_set(e, errno, "cannot limit memory to %s", value);
 	}
 	if (app->cpu_milli) {
-		snprintf(value, sizeof(value), "%llu %u",
+		snprintf(value, sizeof(value), "%llu %d",
 			 (unsigned long long)app->cpu_milli * CPU_PERIOD_US / 1000, CPU_PERIOD_US);
 		if (sys_write(path_of(path, sizeof(path), i, "cpu.max"), value) < 0)
 			return err_set(e, errno, "cannot limit CPUs to %s", value);

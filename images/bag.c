@@ -168,7 +168,7 @@ int bag_find(const struct bag *b, const char *name, struct span *out, struct err
 int bag_read(const struct bag *b, const char *name, uint64_t max, struct strbuf *out, struct err *e)
 {
 	cleanup_close int fd = -1;
-	struct span at;
+	struct span at = { .fd = -1 };
 	size_t got = 0;
 
 	if (bag_find(b, name, &at, e) < 0)

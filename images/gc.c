@@ -309,7 +309,10 @@ static int collect(struct store *s, uint64_t grace, struct image_gc_result *out,
 			(int)store_lock_owner(s->lock_fd));
 		return err_hint(e, "try again when it is done");
 	}
-	if (r < 0 || store_refs_list(s, &c.refs, e) < 0)
+	if (r < 0)
+		return -1;
+	store_collect_tmp(s);
+	if (store_refs_list(s, &c.refs, e) < 0)
 		return -1;
 	r = find_each_rootfs(s, collect_image, &c, e);
 	store_refs_free(&c.refs);

@@ -9,13 +9,14 @@
  *	index	what the tar says about each entry: path, type, mode, owner, times, xattrs, links,
  *		whiteouts, and where the content lies in the data file
  *
- * Both depend only on the tar's bytes and on LAYER_VERSION, so they are named by the layer's
- *diff_id and shared by every image that contains it.  An image then merges the indexes of its
- *layers, bottom to top, into a "meta" file: the EROFS superblock, inodes and directories.  Block
- *addresses run through one address space: first the meta file, then each layer's data file in
- *order, each padded to 4 KiB.  The concatenation meta ‖ data 1 ‖ … ‖ data N is a plain EROFS image
- *that fsck.erofs and the kernel's mount accept; a hypervisor shows it to the guest as one disk
- *without anybody ever writing the concatenation.
+ * Both depend only on the tar's bytes and on LAYER_VERSION.  The store names them by the blob that
+ * they were made from (images/store.h says why not by diff_id); every image with that blob shares
+ * them.  An image then merges the indexes of its layers, bottom to top, into a "meta" file: the
+ * EROFS superblock, inodes and directories.  Block addresses run through one address space: first
+ * the meta file, then each layer's data file in order, each padded to 4 KiB.  The concatenation
+ * meta + data 1 + ... + data N is a plain EROFS image that fsck.erofs and the kernel's mount
+ *accept; a hypervisor shows it to the guest as one disk without anybody ever writing the
+ *concatenation.
  */
 #ifndef VPOD_IMAGES_LAYER_H
 #define VPOD_IMAGES_LAYER_H

@@ -163,8 +163,7 @@ static bool is_same(int dirfd, const char *name, int fd)
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* Removes temporary directories whose process is gone, which is when their lock is free. */
-static void collect_stale(struct store *s)
+void store_collect_tmp(struct store *s)
 {
 	int tmp = openat(s->dirfd, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_closedir DIR *d = tmp < 0 ? NULL : fdopendir(tmp);
@@ -197,7 +196,7 @@ int store_make_tmp(struct store *s, struct err *e)
 {
 	if (s->tmp_fd >= 0)
 		return 0;
-	collect_stale(s);
+	store_collect_tmp(s);
 	for (;;) {
 		cleanup_close int fd = -1;
 		char name[sizeof(s->tmp_name) + 4];

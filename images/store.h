@@ -70,6 +70,9 @@ pid_t store_lock_owner(int fd);
 int store_lock(struct store *s, int how, unsigned timeout_ms, struct err *e);
 void store_unlock(struct store *s);
 
+/* Removes temporary directories whose process is gone, which is when their lock is free. */
+void store_collect_tmp(struct store *s);
+
 /* Makes our temporary directory and removes those of processes that are gone. */
 int store_make_tmp(struct store *s, struct err *e);
 

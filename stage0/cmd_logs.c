@@ -50,7 +50,7 @@ static void put_line(const char *line, size_t n, bool timestamps)
 	bool is_stderr = stream && !strncmp(stream, " stderr ", 8);
 	FILE *to = is_stderr ? stderr : stdout;
 
-	if (head > n)
+	if (!stream || head > n)
 		return; /* a half-written last line */
 	if (timestamps) {
 		put_text(to, line, n);

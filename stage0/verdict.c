@@ -21,18 +21,26 @@ void verdict_set(struct supervisor *s, enum reason reason, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* The kernel's own word for why it died: the rest of the console's line from "Kernel panic" on. */
+static void find_panic(const struct supervisor *s, char *line, size_t size)
+{
+	const char *at = strstr(s->console.tail, "Kernel panic");
+
+	snprintf(line, size, "%.*s", at ? (int)strcspn(at, "\r\n") : 0, at ? at : "");
+}
+
 /* Exit 0 without DONE is a reset (-no-reboot): the kernel panicked, or the machine triple-faulted.
  */
 static void died_by_itself(struct supervisor *s)
 {
-	bool panicked = strstr(s->console.tail, "Kernel panic") != NULL;
+	bool booted = s->phase != BOOTING || s->args->timing->hello;
+	const char *when = booted ? "" : " while it booted";
+	char line[200];
 
-	if (s->phase != BOOTING || s->args->timing->hello)
-		verdict_set(s, REASON_GUEST_PANIC, "the guest kernel %s",
-			    panicked ? "panicked" : "reset the machine");
-	else
-		verdict_set(s, REASON_BOOT_FAILED, "the guest kernel %s while it booted",
-			    panicked ? "panicked" : "reset the machine");
+	find_panic(s, line, sizeof(line));
+	verdict_set(s, booted ? REASON_GUEST_PANIC : REASON_BOOT_FAILED,
+		    "the guest kernel %s%s%s%s", line[0] ? "panicked" : "reset the machine", when,
+		    line[0] ? ": " : "", line);
 }
 
 void verdict_vm_exited(struct supervisor *s, int wait_status)
