@@ -34,6 +34,7 @@ page_text() {
 need_pages() {
 	command -v scdoc >/dev/null || skip "scdoc is not installed"
 	command -v man >/dev/null || skip "man is not installed"
+	command -v col >/dev/null || skip "col is not installed (bsdextrautils)"
 	make -s -C "$TOP" O="$O" man >/dev/null || fail "make man"
 }
 
