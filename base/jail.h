@@ -49,7 +49,7 @@ int jail_map_ids(const struct jail *j, pid_t pid, struct err *e);
 /* Child's half, after the maps are there: stages 2 to 5. Allocates nothing. */
 int jail_enter(const struct jail *j, struct err *e);
 
-/* Stages 4 and 5 alone: for forked workers that have no files to see. */
+/* Stages 3 and 5 alone: for forked workers that have no files to see. */
 int jail_drop_rights(const struct jail *j, struct err *e);
 
 #endif

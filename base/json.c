@@ -7,13 +7,23 @@
 
 #include "cleanup.h"
 
+/* Keys as they stand in the text: nothing is copied for a document that is read once. */
+struct key {
+	const char *p;
+	size_t len;
+};
+
+struct key_list {
+	struct key *v;
+	size_t nr, cap;
+};
+
 /* One pass over the text: a strict RFC 8259 recogniser that remembers the keys of open objects. */
 struct scan {
 	const char *p, *end, *start;
 	const char *what;
 	struct err *e;
-	struct strv keys[JSON_MAX_DEPTH +
-			 1]; /* of each open object, decoded only as far as raw bytes */
+	struct key_list keys[JSON_MAX_DEPTH + 1]; /* of each open object */
 };
 
 static int scan_value(struct scan *s, unsigned depth);
@@ -163,28 +173,40 @@ static int scan_word(struct scan *s, const char *w)
 	return 0;
 }
 
-static int cmp_str(const void *a, const void *b)
+static int cmp_key(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	const struct key *x = a, *y = b;
+	int r = memcmp(x->p, y->p, x->len < y->len ? x->len : y->len);
+
+	return r ? r : (x->len > y->len) - (x->len < y->len);
+}
+
+static void add_key(struct key_list *l, const char *p, size_t len)
+{
+	if (l->nr == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 16;
+		l->v = xrealloc(l->v, l->cap * sizeof(*l->v));
+	}
+	l->v[l->nr++] = (struct key){ p, len };
 }
 
 /* Keys are compared as written: an escape that spells another key the same is refused apart. */
-static int check_keys(struct scan *s, struct strv *keys)
+static int check_keys(struct scan *s, struct key_list *keys)
 {
 	size_t i;
 
-	if (keys->nr_v > 1)
-		qsort(keys->v, keys->nr_v, sizeof(*keys->v), cmp_str);
-	for (i = 1; i < keys->nr_v; i++) {
-		if (!strcmp(keys->v[i - 1], keys->v[i]))
-			return err_set(s->e, 0, "cannot parse %s: key \"%s\" appears twice",
-				       s->what, keys->v[i]);
+	if (keys->nr > 1)
+		qsort(keys->v, keys->nr, sizeof(*keys->v), cmp_key);
+	for (i = 1; i < keys->nr; i++) {
+		if (!cmp_key(&keys->v[i - 1], &keys->v[i]))
+			return err_set(s->e, 0, "cannot parse %s: key \"%.*s\" appears twice",
+				       s->what, (int)keys->v[i].len, keys->v[i].p);
 	}
-	strv_free(keys);
+	keys->nr = 0;
 	return 0;
 }
 
-static int scan_key(struct scan *s, struct strv *keys)
+static int scan_key(struct scan *s, struct key_list *keys)
 {
 	const char *at = s->p;
 
@@ -192,7 +214,7 @@ static int scan_key(struct scan *s, struct strv *keys)
 		return -1;
 	if (memchr(at, '\\', (size_t)(s->p - at)))
 		return scan_fail(s, "escape in a key");
-	strv_take(keys, xasprintf("%.*s", (int)(s->p - at) - 2, at + 1));
+	add_key(keys, at + 1, (size_t)(s->p - at) - 2);
 	skip_space(s);
 	if (s->p == s->end || *s->p != ':')
 		return scan_fail(s, "expected ':'");
@@ -202,7 +224,7 @@ static int scan_key(struct scan *s, struct strv *keys)
 
 static int scan_members(struct scan *s, unsigned depth, char close)
 {
-	struct strv *keys = &s->keys[depth];
+	struct key_list *keys = &s->keys[depth];
 
 	s->p++;
 	skip_space(s);
@@ -266,7 +288,7 @@ int json_scan(const char *text, size_t len, const char *what, struct err *e)
 	if (!r && s.p != s.end)
 		r = scan_fail(&s, "text after the document");
 	for (i = 0; i < nitems(s.keys); i++)
-		strv_free(&s.keys[i]);
+		free(s.keys[i].v);
 	return r;
 }
 

@@ -12,3 +12,7 @@ $(O)/man/%.1: docs/man/%.scd docs/man/generate $(O)/vpod
 	@mkdir -p $(@D)
 	$(Q)docs/man/generate $(O)/vpod $< >$(O)/man/$*.full.scd
 	$(Q)scdoc <$(O)/man/$*.full.scd >$@
+
+# The texts that users see, written anew: look at 'git diff tests/golden' before you commit.
+golden: all
+	O=$(O) tests/golden/update

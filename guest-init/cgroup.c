@@ -17,12 +17,14 @@
 
 #define CPU_PERIOD_US 100000
 #define KILL_ROUNDS 64
+#define RESERVE_MIN_MB 3 /* for the kernel and us, of what is free before apps start */
+#define RESERVE_MAX_MB 32
 
 static bool is_there, has_memory, has_cpu;
 
 static char *path_of(char *buf, size_t size, unsigned i, const char *file)
 {
-	snprintf(buf, size, "/cgroup/%u/%s", i, file);
+	snprintf(buf, size, "/cgroup/pod/%u/%s", i, file);
 	return buf;
 }
 
@@ -37,7 +39,7 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-/* Before there is any group: then the kernel need not stop the world for it. */
+/* Before there is any process in them: then the kernel need not stop the world for it. */
 static void enable_controllers(void)
 {
 	char list[256], want[32];
@@ -47,8 +49,32 @@ static void enable_controllers(void)
 	has_memory = has_word(list, "memory");
 	has_cpu = has_word(list, "cpu");
 	snprintf(want, sizeof(want), "%s %s", has_memory ? "+memory" : "", has_cpu ? "+cpu" : "");
-	if (sys_write("/cgroup/cgroup.subtree_control", want) < 0)
+	if (sys_write("/cgroup/cgroup.subtree_control", want) < 0 ||
+	    sys_write("/cgroup/pod/cgroup.subtree_control", want) < 0)
 		has_memory = has_cpu = false;
+}
+
+/*
+ * All apps together get a little less than what is free.  When memory of the whole machine ends
+ * without swap, the kernel may evict and reload the pages of programs for minutes before it kills;
+ * at the limit of a group it kills at once.
+ */
+static void limit_pod(void)
+{
+	unsigned long total = sys_counter("/proc/meminfo", "MemTotal:") / 1024;
+	unsigned long available = sys_counter("/proc/meminfo", "MemAvailable:") / 1024;
+	unsigned long reserve = total / 32;
+	char value[32];
+
+	if (reserve < RESERVE_MIN_MB)
+		reserve = RESERVE_MIN_MB;
+	if (reserve > RESERVE_MAX_MB)
+		reserve = RESERVE_MAX_MB;
+	if (available <= 2 * reserve)
+		return; /* it will be what it will be */
+	snprintf(value, sizeof(value), "%luM", available - reserve);
+	if (sys_write("/cgroup/pod/memory.max", value) < 0)
+		say("cannot limit memory of the pod: %s", strerror(errno));
 }
 
 int cgroup_begin(const struct pod *pod, struct err *e)
@@ -56,9 +82,12 @@ int cgroup_begin(const struct pod *pod, struct err *e)
 	struct err why;
 
 	is_there = !mount_at("cgroup2", "/cgroup", "cgroup2", MS_NOSUID | MS_NOEXEC | MS_NODEV,
-			     NULL, &why);
+			     NULL, &why) &&
+		   !sys_mkdir("/cgroup/pod", 0755);
 	if (is_there)
 		enable_controllers();
+	if (has_memory)
+		limit_pod();
 	for (unsigned i = 0; i < pod->nr_apps; i++) {
 		if (pod->apps[i].memory && !has_memory)
 			return err_set(e, 0,
@@ -148,22 +177,6 @@ void cgroup_kill(unsigned i)
 		;
 }
 
-/* The number behind @key in a file of "key number" lines, 0 if it is not there. */
-static unsigned long counter(const char *path, const char *key)
-{
-	static char text[16384];
-	size_t n = strlen(key);
-
-	if (sys_read(path, text, sizeof(text)) < 0)
-		return 0;
-	for (char *p = text; p; p = strchr(p, '\n')) {
-		p += *p == '\n';
-		if (!strncmp(p, key, n) && p[n] == ' ')
-			return strtoul(p + n, NULL, 10);
-	}
-	return 0;
-}
-
 bool cgroup_had_oom(unsigned i, int signo)
 {
 	static unsigned long seen;
@@ -171,11 +184,11 @@ bool cgroup_had_oom(unsigned i, int signo)
 	char path[64];
 
 	if (has_memory)
-		return counter(path_of(path, sizeof(path), i, "memory.events"), "oom_kill") > 0;
+		return sys_counter(path_of(path, sizeof(path), i, "memory.events"), "oom_kill") > 0;
 	/* without the controller: some process was taken, and ours died of it */
 	if (signo != SIGKILL)
 		return false;
-	now = counter("/proc/vmstat", "oom_kill");
+	now = sys_counter("/proc/vmstat", "oom_kill");
 	if (now <= seen)
 		return false;
 	seen = now;

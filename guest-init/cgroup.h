@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A cgroup v2 per app, at /cgroup/N: limits, the word of the OOM killer, and the end of whatever
- * the app leaves behind.  A kernel without cgroups runs pods all the same, unless they have limits.
+ * A cgroup v2 per app, at /cgroup/pod/N: limits, the word of the OOM killer, and the end of
+ * whatever the app leaves behind.  A kernel without cgroups runs pods all the same, unless they
+ * have limits.
  */
 #ifndef VPOD_GUEST_CGROUP_H
 #define VPOD_GUEST_CGROUP_H

@@ -7,7 +7,7 @@
  * below is detached once the app's root is ready:
  *
  *	/dev /proc /sys		the kernel's, for init
- *	/cgroup			cgroup v2, one group per app
+ *	/cgroup			cgroup v2: pod/N is app N's group
  *	/shm			/dev/shm of all apps, which share their IPC namespace
  *	/hidden			an empty directory and file without permissions, read-only
  *	/scratch		the pod's writable file system: apps/NAME/{upper,work}, volumes/NAME

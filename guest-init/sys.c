@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -39,6 +40,21 @@ int sys_write(const char *path, const char *text)
 	if (fd < 0)
 		return -1;
 	return write(fd, text, strlen(text)) < 0 ? -1 : 0;
+}
+
+unsigned long sys_counter(const char *path, const char *key)
+{
+	static char text[16384];
+	size_t n = strlen(key);
+
+	if (sys_read(path, text, sizeof(text)) < 0)
+		return 0;
+	for (char *p = text; p; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (!strncmp(p, key, n) && p[n] == ' ')
+			return strtoul(p + n, NULL, 10);
+	}
+	return 0;
 }
 
 int sys_mkdir(const char *path, mode_t mode)

@@ -15,6 +15,9 @@ ssize_t sys_read(const char *path, char *buf, size_t size);
 /* Writes a small file that exists, such as of /proc or a cgroup. 0, or -1 with errno. */
 int sys_write(const char *path, const char *text);
 
+/* The number behind @key in a file of "key number" lines, 0 if it is not there. */
+unsigned long sys_counter(const char *path, const char *key);
+
 /* A directory, which may be there. 0, or -1 with errno. */
 int sys_mkdir(const char *path, mode_t mode);
 

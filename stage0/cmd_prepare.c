@@ -77,6 +77,8 @@ static int run_one(const struct config *cfg, const struct run_args *r, struct po
 
 	if (pod_manifest(p, man, e) < 0 || machine_choose(cfg, r, man->kernel, m, e) < 0)
 		return -1;
+	if (podrun_check_tty(man, e) < 0)
+		return -1;
 	ret = podrun_execute(cfg, r, p, man, m, &t, e);
 	if (ret < 0 && p->phase == POD_PREPARED)
 		machine_undo(p); /* the pod stays prepared: it did not run */

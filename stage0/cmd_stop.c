@@ -82,7 +82,7 @@ static int await_unlock(struct pod *p, struct err *e)
 
 static int stop_running(struct pod *p, const struct stop_args *a, struct err *e)
 {
-	uint64_t grace = a->time_ns ? a->time_ns : STOP_DEFAULT_NS;
+	uint64_t grace = a->time_ns;
 	cleanup_close int fd = -1;
 	struct err asked = { 0 };
 	char req[64];
@@ -122,7 +122,7 @@ static int stop_uuid(const struct config *cfg, const char *uuid, void *ctx, stru
 
 static int stop(const struct config *cfg, int argc, char **argv, struct err *e)
 {
-	struct stop_args a = { 0 };
+	struct stop_args a = { .time_ns = STOP_DEFAULT_NS };
 	char uuid[UUID_LEN + 1];
 	int i = cmd_parse(&cmd_stop, &a, argc, argv, e);
 

@@ -156,6 +156,9 @@ static void put_app(struct strbuf *b, const struct manifest *m, const struct app
 	if (a->readonly)
 		put(b, "readonly", "1");
 	put_each(b, "exec", &a->exec);
+	/* appc's, beneath whatever the image and the user say */
+	putf(b, "env", "AC_APP_NAME=%s", a->name);
+	put(b, "env", "container=vpod");
 	put_each(b, "env", &a->env);
 	put(b, "cwd", a->cwd && a->cwd[0] ? a->cwd : "/");
 	if (a->user && a->user[0])

@@ -19,8 +19,8 @@
  * so a reader never disturbs a writer.  And it is on a file, not on the directory: an inherited
  * directory fd would be a door out of the hypervisor's jail.
  *
- * Files: manifest.json (appc PodManifest), pod.json (what vpod itself needs), created, pid,
- * status.json, console.log, log/<app>, initrd, scratch.img, control.sock.
+ * Files: manifest.json (appc PodManifest), pod.json (what vpod itself needs), status.json,
+ *console.log, log/<app>, initrd, scratch.img, control.sock.
  *
  * Lock order: pod before image; several images in digest order.
  */

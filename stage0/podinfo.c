@@ -41,7 +41,8 @@ static void settle_apps(const struct pod *p, struct podinfo *i)
 	unsigned a;
 
 	for (a = 0; !alive && a < i->status.nr_apps; a++) {
-		if (i->status.apps[a].state == APP_RUNNING)
+		if (i->status.apps[a].state == APP_RUNNING ||
+		    (i->status.started_ns && !i->status.finished_ns))
 			i->status.apps[a].state = APP_UNKNOWN;
 	}
 }

@@ -165,6 +165,15 @@ static int run_vm(const struct config *cfg, const struct run_args *r, struct pod
 	return ret;
 }
 
+int podrun_check_tty(const struct manifest *m, struct err *e)
+{
+	if (!m->apps[0].has_tty || !m->apps[0].is_interactive || isatty(STDIN_FILENO))
+		return 0;
+	err_setk(e, ERR_USAGE, 0,
+		 "cannot run the pod: its app wants a terminal, and standard input is none");
+	return err_hint(e, "prepare it without -t, or run it from a terminal");
+}
+
 int podrun_execute(const struct config *cfg, const struct run_args *r, struct pod *p,
 		   const struct manifest *m, struct machine *mach, struct timing *t, struct err *e)
 {

@@ -22,6 +22,9 @@ void podrun_free_images(struct image *images, unsigned nr);
 int podrun_create(const struct config *cfg, const struct run_args *r, const struct image *images,
 		  struct pod *p, struct manifest *m, struct err *e);
 
+/* Refuses a pod that wants a terminal when standard input is none. */
+int podrun_check_tty(const struct manifest *m, struct err *e);
+
 /*
  * Builds the machine, moves the pod to run, supervises it and moves it to exited.  Returns the exit
  * status of vpod run, or -1; either way no process of the pod is left.

@@ -126,8 +126,11 @@ static int parse_mount(const char *text, const struct manifest *m, struct app *a
 			volume = value;
 		else if (!strcmp(key, "target"))
 			target = value;
+		else if (!strcasecmp(key, "readonly") &&
+			 (!strcmp(value, "true") || !strcmp(value, "false")))
+			readonly = value[0] == 't';
 		else if (!strcasecmp(key, "readonly"))
-			readonly = !strcmp(value, "true");
+			return bad_mount(text, "readonly is neither true nor false", e);
 		else
 			return bad_mount(text, "an unknown word", e);
 	}
@@ -328,6 +331,9 @@ int run_args_check(struct run_args *r, struct err *e)
 	if (adopt_early_options(r, e) < 0 || run_args_check_net(r, e) < 0 ||
 	    parse_scratch(r->scratch, &kind, &size, e) < 0)
 		return -1;
+	if (r->timing && strcmp(r->timing, "text") && strcmp(r->timing, "json"))
+		return err_setk(e, ERR_USAGE, 0, "cannot use --timing=%s: it is text or json",
+				r->timing);
 	if ((r->interactive || r->tty) && r->nr_apps > 1)
 		return err_setk(e, ERR_USAGE, 0,
 				"cannot use -i or -t with several apps: whose terminal is it?");
