@@ -35,14 +35,30 @@ struct reader {
 	struct index_writer index;
 	struct err *e; /* of the call under way; the stream reports through it */
 	bool stream_failed;
+	bool in_content; /* of an entry: what is missing there is truly missing */
+	bool is_padded;
+	uint64_t nr_fed; /* bytes of the stream */
 	struct clean_path path;
 	unsigned char xattrs[LAYER_MAX_XATTRS];
 };
 
+/*
+ * Bytes for libarchive.  Between entries a tar that ends within a block gets the rest of it as
+ * zeros: umoci insert and others leave out the padding of the last file, and everybody takes such
+ * layers.
+ */
 static la_ssize_t feed(struct archive *ar, void *ctx, const void **p)
 {
+	static const char zeros[512];
 	struct reader *r = ctx;
 	ssize_t n = stream_read(r->stream, p, r->e);
+
+	if (!n && !r->in_content && !r->is_padded && r->nr_fed % sizeof(zeros)) {
+		r->is_padded = true;
+		*p = zeros;
+		return (la_ssize_t)(sizeof(zeros) - r->nr_fed % sizeof(zeros));
+	}
+	r->nr_fed += n > 0 ? (uint64_t)n : 0;
 
 	if (n < 0) {
 		r->stream_failed = true;
@@ -140,7 +156,9 @@ static int take_content(struct reader *r, struct index_rec *rec, struct err *e)
 		return entry_error(r, "the layer's files are larger than 1 TiB", e);
 	rec->data_block = rec->size ? begin / LAYER_BLOCK : 0;
 	for (;;) {
+		r->in_content = pos < rec->size; /* its padding is asked for in here too */
 		ret = archive_read_data_block(r->ar, &p, &n, &off);
+		r->in_content = false;
 		if (ret == ARCHIVE_EOF)
 			break;
 		if (ret != ARCHIVE_OK && ret != ARCHIVE_WARN)

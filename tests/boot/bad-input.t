@@ -179,4 +179,19 @@ t_a_full_disk_is_told() {
 	is "left behind" "$(find small/data -type f -size +0 | wc -l)" 0
 }
 
+t_a_tar_may_lack_its_last_padding_but_no_content() {
+	python3 - "$T" <<-'E'
+		import io, sys, tarfile
+		b = io.BytesIO()
+		info = tarfile.TarInfo("f")
+		info.size = 1000
+		tarfile.open(fileobj=b, mode="w").addfile(info, io.BytesIO(b"x" * 1000))
+		open(sys.argv[1] + "/unpadded.tar", "wb").write(b.getvalue()[:512 + 1000])
+		open(sys.argv[1] + "/short.tar", "wb").write(b.getvalue()[:512 + 900])
+	E
+	status 0 vpod fetch "tar:$T/unpadded.tar"
+	status 125 vpod fetch "tar:$T/short.tar"
+	like message "$err" 'cannot read the tar'
+}
+
 tap_run "$@"
