@@ -5,5 +5,5 @@ LAYER_OBJS := $(call objects,images,layer.c layer_file.c layer_index.c layer_pat
 LAYER_LIBS = $(call need,libarchive,--libs,libarchive-dev,libarchive-devel) \
 	$(call need,libcrypto,--libs,libssl-dev,openssl-devel) \
 	$(call need,libseccomp,--libs,libseccomp-dev,libseccomp-devel) \
-	$(call need,zlib,--libs,zlib1g-dev,zlib-devel) \
+	$(call need,libisal,--libs,libisal-dev,isa-l-devel) \
 	$(call need,libzstd,--libs,libzstd-dev,libzstd-devel)
