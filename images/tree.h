@@ -22,7 +22,7 @@
 #include "images/layer_index.h"
 
 #define TREE_MAX_NAMES 8000000u	    /* made in all, removed ones included */
-#define TREE_MAX_STEPS (1ull << 28) /* looked up in all: ends hostile symlink mazes */
+#define TREE_MAX_STEPS (1ull << 28) /* of all walks: ends hostile symlink mazes */
 #define TREE_MAX_DEPTH 2048u	    /* of directories: PATH_MAX allows no more */
 #define TREE_MAX_HOPS 40u	    /* symlinks followed for one name, as in the kernel */
 

@@ -100,14 +100,14 @@ static int walk_step(struct tree *t, struct walk *w, const struct span *c, struc
 {
 	struct tnode *n;
 
+	if (t->nr_steps++ >= TREE_MAX_STEPS)
+		return entry_error(r, 0, "the layers' links take too long to follow", e);
 	if (is_name(c, "."))
 		return 0;
 	if (is_name(c, "..")) {
 		*dir = (*dir)->parent;
 		return 0;
 	}
-	if (t->nr_steps >= TREE_MAX_STEPS)
-		return entry_error(r, 0, "the layers' links take too long to follow", e);
 	n = tree_find(t, *dir, c->p, c->len);
 	if (!n)
 		return create ? make_dir(t, dir, c, r, e)

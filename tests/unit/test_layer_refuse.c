@@ -177,6 +177,44 @@ static void refuses_symlink_loops_in_paths(void **state)
 	fixture_free(&f);
 }
 
+/* 39 links of 2000 steps each, followed for every file: without a bound, minutes for a small tar.
+ */
+static void refuses_mazes_of_symlinks(void **state)
+{
+	cleanup_sb struct strbuf tar = STRBUF_INIT, target = STRBUF_INIT;
+	struct fixture f = { 0 };
+	char name[32];
+	unsigned n;
+
+	(void)state;
+	for (n = 0; n < 39; n++) {
+		struct ent ent = { name, '2' };
+		unsigned k;
+
+		snprintf(name, sizeof(name), "l%u", n);
+		sb_reset(&target);
+		for (k = 0; k < 2000; k++)
+			sb_adds(&target, "./");
+		if (n)
+			sb_addf(&target, "l%u", n - 1);
+		else
+			sb_adds(&target, "d");
+		ent.link = target.buf;
+		tar_add(&tar, &ent);
+	}
+	for (n = 0; n < 5000; n++) {
+		struct ent ent = { name };
+
+		snprintf(name, sizeof(name), "l38/f%u", n);
+		tar_add(&tar, &ent);
+	}
+	tar_end(&tar);
+	assert_int_equal(fixture_convert(&f, tar.buf, tar.len, LAYER_TAR), 0);
+	assert_int_equal(fixture_merge(&f), -1);
+	assert_non_null(strstr(f.e.msg, "too long to follow"));
+	fixture_free(&f);
+}
+
 /* Bytes that are no layer */
 
 static void refuses_bytes(const void *p, size_t n, enum layer_compression c, const char *why)
@@ -289,6 +327,7 @@ int main(void)
 		cmocka_unit_test(refuses_hard_links_to_directories),
 		cmocka_unit_test(refuses_files_below_files),
 		cmocka_unit_test(refuses_symlink_loops_in_paths),
+		cmocka_unit_test(refuses_mazes_of_symlinks),
 		cmocka_unit_test(refuses_what_is_not_a_tar),
 		cmocka_unit_test(refuses_a_tar_cut_short),
 		cmocka_unit_test(refuses_a_size_beyond_the_end),
