@@ -249,7 +249,7 @@ static void refuses_a_tar_cut_short(void **state)
 
 	(void)state;
 	tar_add(&b, &ent);
-	refuses_bytes(b.buf, 600, LAYER_TAR, "cannot read the tar");
+	/* 600 would only lack padding, which umoci insert leaves out: that is taken. */
 	refuses_bytes(b.buf, 515, LAYER_TAR, "cannot read the tar");
 	refuses_bytes(b.buf, 300, LAYER_TAR, "cannot read the tar");
 	sb_free(&b);
