@@ -116,4 +116,60 @@ t_a_dry_run_starts_nothing() {
 	is pods "$(find "$DATA/pods" -mindepth 2 -maxdepth 2)" ""
 }
 
+t_many_pods_at_once_keep_apart() {
+	local i rc pids=()
+	for i in 1 2 3 4 5 6; do
+		"$O/vpod" --dir="$DATA" run --accel=tcg "$img" --name="n$i" -- \
+			sh -c "echo of $i; exit $i" >"out$i" 2>"err$i" &
+		pids+=($!)
+	done
+	for i in 1 2 3 4 5 6; do
+		rc=0
+		wait "${pids[i - 1]}" || rc=$?
+		is "status of $i" $rc "$i"
+		is "output of $i" "$(cat "out$i")" "of $i"
+		is "errors of $i" "$(cat "err$i")" ""
+	done
+	is statuses "$(vpod list --format=json | jq -c '[.[].apps[0] | {name, exit_code}] | sort_by(.name) | map(.exit_code)')" \
+		'[1,2,3,4,5,6]'
+	clear_pods
+}
+
+running() { vpod status --uuid-file=u 2>/dev/null | grep -q '^state=running'; }
+
+t_status_waits_for_the_end() {
+	local pid rc=0
+	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=u "$img" --name=w -- sh -c 'echo said; sleep 1; exit 5' \
+		>log &
+	pid=$!
+	until_true 20 running
+	is "while it runs" "$(vpod status --format=json --uuid-file=u | jq -c '[.state, .apps[0].exit_code]')" \
+		'["running",null]'
+	like row "$(vpod list --no-legend)" ' +w +.* running '
+	until_true 20 grep -q said log
+	is "logs of a running pod" "$(vpod logs --uuid-file=u)" said
+	vpod status --wait --uuid-file=u >after
+	like "after the wait" "$(cat after)" '^app-w=5$'
+	wait "$pid" || rc=$?
+	is "its status" $rc 5
+	clear_pods
+}
+
+t_stop_and_rm_take_several() {
+	local a b
+	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=u "$img" -- sleep 60 &
+	until_true 20 running
+	a=$(cat u)
+	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=v "$img" -- sleep 60 &
+	until_true 20 test -s v
+	b=$(cat v)
+	cp v u
+	until_true 20 running
+	is stopped "$(vpod stop --time=1s "$a" "$b")" "\"$a\""$'\n'"\"$b\""
+	status 125 vpod rm "$a" 00000000 "$b"
+	like message "$err" 'no matches found for "00000000"'
+	is "the others went" "$(find "$DATA/pods" -mindepth 2 -maxdepth 2)" ""
+	wait
+}
+
 tap_run "$@"

@@ -136,6 +136,17 @@ t_a_terminal_is_given_back_when_the_hypervisor_is_killed() {
 	restored
 }
 
+# Guards of terminals included.
+no_vpod() { ! pgrep -f -- "vpod --dir=$DATA " >/dev/null; }
+
+t_a_terminal_that_closes_ends_its_pod() {
+	terminal
+	run_in_terminal
+	tm kill-session -t v
+	until_true 15 no_vpod
+	is state "$(vpod status "$(cat uuid)" | head -n 1)" state=exited
+}
+
 t_a_terminal_needs_a_terminal() {
 	status 125 vpod run -it --accel=tcg "$img" -- sh
 	like message "$err" 'cannot use -t: standard input is not a terminal'
