@@ -15,6 +15,7 @@ struct outfile {
 	int fd; /* the caller's; the file is empty at first */
 	const char *what;
 	uint64_t flushed; /* bytes of the file that are behind the buffer */
+	uint64_t sent;	  /* of these, what the disk was told to begin with */
 	size_t len;	  /* bytes in the buffer */
 	size_t cap;
 	unsigned char *buf;

@@ -53,6 +53,7 @@ static const struct {
 	{ SCMP_SYS(pread64), false },	      /* the superblock's block, for its checksum */
 	{ SCMP_SYS(write), false },	      /* the report; abort() messages of libc */
 	{ SCMP_SYS(pwrite64), false },	      /* data, index, meta */
+	{ SCMP_SYS(sync_file_range), false }, /* begins to write them out */
 	{ SCMP_SYS(ftruncate), false },	      /* their sizes, when they end in a hole */
 	{ SCMP_SYS(brk), false },	      /* malloc */
 	{ SCMP_SYS(mmap), false },	      /* malloc; without PROT_EXEC, see below */

@@ -44,6 +44,8 @@ int digest_bytes(const void *data, size_t n, struct digest *out, struct err *e)
 	return r;
 }
 
+#define SEND_SIZE (16u << 20)
+
 static int cannot_store(const struct put *p, struct err *e)
 {
 	err_set(e, errno, "cannot store %s", p->what);
@@ -85,6 +87,16 @@ int put_begin(struct store *s, struct put *p, const struct desc *expect, uint64_
 	return 0;
 }
 
+/* The disk works while we do, so that fsync() has little left to wait for. */
+static void send_early(struct put *p)
+{
+	if (p->size - p->sent < SEND_SIZE)
+		return;
+	(void)sync_file_range(p->fd, (off_t)p->sent, (off_t)(p->size - p->sent),
+			      SYNC_FILE_RANGE_WRITE); /* a hint; fsync() tells what fails */
+	p->sent = p->size;
+}
+
 int put_write(struct put *p, const void *data, size_t n, struct err *e)
 {
 	if (n > p->max - p->size)
@@ -97,12 +109,13 @@ int put_write(struct put *p, const void *data, size_t n, struct err *e)
 		return cannot_store(p, e);
 	}
 	p->size += n;
+	send_early(p);
 	return EVP_DigestUpdate(p->md, data, n) == 1 ? 0 : crypto_broken(e);
 }
 
 int put_restart(struct put *p, struct err *e)
 {
-	p->size = 0;
+	p->size = p->sent = 0;
 	if (lseek(p->fd, 0, SEEK_SET) < 0 || ftruncate(p->fd, 0) < 0)
 		return cannot_store(p, e);
 	return EVP_DigestInit_ex(p->md, EVP_sha256(), NULL) == 1 ? 0 : crypto_broken(e);

@@ -16,6 +16,7 @@ struct put {
 	const struct desc *expect; /* NULL: whatever comes */
 	const char *what;	   /* for messages */
 	uint64_t max, size;
+	uint64_t sent; /* what the disk was told to begin with */
 	char tmp[32];
 };
 
