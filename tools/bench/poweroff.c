@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The peer of "vpod run true": an init that ends the machine at once. */
+/* The init of the bare machine that a pod is compared with: ends the machine at once. */
 #include <sys/reboot.h>
 
 int main(void)
