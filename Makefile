@@ -61,7 +61,7 @@ CLEAN :=
 objects = $(patsubst %.c,$(O)/%.o,$(addprefix $(1)/,$(2)))
 
 # In the order of the layers: a later one may use variables of an earlier one.
-MODULES := base images guest-init stage0 kernel-config docs tools tests
+MODULES := base images vmm guest-init stage0 kernel-config docs tools tests
 include $(wildcard $(addsuffix /module.mk,$(MODULES)))
 
 .PHONY: all

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vmm/machine.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <semaphore.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/strbuf.h"
+#include "vmm/boot.h"
+#include "vmm/vcpu.h"
+#include "vmm/virtio/rng.h"
+
+/* Below the BIOS, above all devices: three pages that Intel's real mode needs. */
+#define KVM_TSS_ADDR 0xfffbd000ul
+
+struct machine_call {
+	void (*fn)(void *arg);
+	void *arg;
+	struct machine_call *next;
+	sem_t done;
+};
+
+const char *machine_end_name(enum machine_end end)
+{
+	static const char *const names[] = {
+		[END_NONE] = "none",	     [END_RESET] = "reset",
+		[END_POWEROFF] = "poweroff", [END_HALT] = "halt",
+		[END_STOPPED] = "stopped",   [END_TRIPLE_FAULT] = "triple-fault",
+		[END_PANIC] = "panic",	     [END_VIOLATION] = "guest-violation",
+		[END_FAILED] = "failed",
+	};
+
+	return names[end];
+}
+
+void machine_end(struct machine *m, enum machine_end end, const char *fmt, ...)
+{
+	int none = END_NONE, claimed = -1;
+	uint64_t one = 1;
+	va_list ap;
+
+	if (!__atomic_compare_exchange_n(&m->end, &none, claimed, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(m->end_text, sizeof(m->end_text), fmt, ap);
+	va_end(ap);
+	__atomic_store_n(&m->end, (int)end, __ATOMIC_SEQ_CST);
+	if (write(m->end_source.fd, &one, sizeof(one)) < 0)
+		return; /* it is pending */
+}
+
+static void ended(struct source *s, uint32_t events)
+{
+	(void)events;
+	loop_stop(s->loop);
+}
+
+void machine_call(struct machine *m, void (*fn)(void *arg), void *arg)
+{
+	struct machine_call c = { .fn = fn, .arg = arg };
+	uint64_t one = 1;
+
+	sem_init(&c.done, 0, 0);
+	pthread_mutex_lock(&m->calls.lock);
+	c.next = m->calls.first;
+	m->calls.first = &c;
+	pthread_mutex_unlock(&m->calls.lock);
+	if (write(m->calls.wake.fd, &one, sizeof(one)) < 0)
+		return; /* cannot be: the counter is small */
+	while (sem_wait(&c.done) < 0)
+		;
+}
+
+static void run_calls(struct source *s, uint32_t events)
+{
+	struct machine *m = container_of(s, struct machine, calls.wake);
+	struct machine_call *c, *next;
+	uint64_t n;
+
+	(void)events;
+	if (read(s->fd, &n, sizeof(n)) < 0)
+		return;
+	pthread_mutex_lock(&m->calls.lock);
+	c = m->calls.first;
+	m->calls.first = NULL;
+	pthread_mutex_unlock(&m->calls.lock);
+	for (; c; c = next) {
+		next = c->next; /* *c is gone once it is done */
+		c->fn(c->arg);
+		sem_post(&c->done);
+	}
+}
+
+static int watch_eventfd(struct machine *m, struct source *s,
+			 void (*ready)(struct source *, uint32_t), struct err *e)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (fd >= 0 && loop_add(&m->loop, s, fd, EPOLLIN, ready, e) == 0)
+		return 0;
+	close_p(&fd);
+	return err_set(e, errno, "cannot make an event file");
+}
+
+static int set_memory(struct machine *m, struct err *e)
+{
+	unsigned i;
+
+	for (i = 0; i < m->mem.nr; i++) {
+		const struct mem_region *r = &m->mem.regions[i];
+		struct kvm_userspace_memory_region region = {
+			.slot = i,
+			.guest_phys_addr = r->gpa,
+			.memory_size = r->size,
+			.userspace_addr = (uint64_t)(uintptr_t)r->host,
+		};
+
+		if (ioctl(m->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+			return err_set(e, errno, "cannot give the VM its memory");
+	}
+	return 0;
+}
+
+/* Memory first, see machine.h. */
+static int make_vm(struct machine *m, struct err *e)
+{
+	m->vm_fd = ioctl(m->kvm_fd, KVM_CREATE_VM, 0);
+	if (m->vm_fd < 0)
+		return err_set(e, errno, "cannot make a VM");
+	if (set_memory(m, e) < 0)
+		return -1;
+	if (ioctl(m->vm_fd, KVM_SET_TSS_ADDR, KVM_TSS_ADDR) < 0 ||
+	    ioctl(m->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
+		return err_set(e, errno, "cannot make the VM's interrupt controller");
+	return 0;
+}
+
+int machine_irqfd(struct machine *m, unsigned gsi, struct err *e)
+{
+	struct kvm_irqfd irq = { .gsi = gsi };
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	irq.fd = (uint32_t)fd;
+	if (fd >= 0 && ioctl(m->vm_fd, KVM_IRQFD, &irq) == 0)
+		return fd;
+	err_set(e, errno, "cannot make interrupt line %u", gsi);
+	close_p(&fd);
+	return -1;
+}
+
+int machine_add(struct machine *m, struct virtio_dev *d, struct err *e)
+{
+	if (m->nr_devs == MACHINE_MAX_DEVS) {
+		d->ops->destroy(d);
+		return err_set(e, 0, "cannot give the machine more than %d devices",
+			       MACHINE_MAX_DEVS);
+	}
+	d->slot = m->nr_devs;
+	m->devs[m->nr_devs++] = d;
+	return virtio_mmio_attach(m, d, e);
+}
+
+/* The order in which the guest finds them: the same as with QEMU. */
+static int add_devices(struct machine *m, struct err *e)
+{
+	const struct vmm_spec *s = m->spec;
+	int irq = machine_irqfd(m, UART_GSI, e);
+
+	if (irq < 0 || uart_init(&m->uart, &m->loop, s->serial.fd, s->serial_max, irq, e) < 0)
+		return -1;
+	if (s->has_rng && machine_add(m, rng_new(), e) < 0)
+		return -1;
+	return 0;
+}
+
+static int make_vcpus(struct machine *m, struct err *e)
+{
+	unsigned i;
+
+	m->vcpus = xcalloc(m->spec->cpus, sizeof(*m->vcpus));
+	for (i = 0; i < m->spec->cpus; i++) {
+		m->nr_vcpus = i + 1;
+		if (vcpu_make(m, &m->vcpus[i], i, e) < 0)
+			return -1;
+	}
+	return vcpu_set_entry(&m->vcpus[0], e);
+}
+
+int machine_make(struct machine *m, const struct vmm_spec *spec, int kvm_fd, struct err *e)
+{
+	*m = (struct machine){ .spec = spec, .kvm_fd = kvm_fd, .vm_fd = -1 };
+	m->calls.wake.fd = m->end_source.fd = -1;
+	m->uart.irq_fd = -1;
+	pthread_mutex_init(&m->calls.lock, NULL);
+	pthread_mutex_init(&m->gate, NULL);
+	pthread_mutex_lock(&m->gate);
+	if (loop_init(&m->loop, e) < 0 || watch_eventfd(m, &m->calls.wake, run_calls, e) < 0 ||
+	    watch_eventfd(m, &m->end_source, ended, e) < 0)
+		return -1;
+	if (mem_init(&m->mem, spec->memory, false, e) < 0 || make_vm(m, e) < 0)
+		return -1;
+	if (add_devices(m, e) < 0 || boot_load(m, e) < 0)
+		return -1;
+	return make_vcpus(m, e);
+}
+
+void machine_wait_release(struct machine *m)
+{
+	pthread_mutex_lock(&m->gate);
+	pthread_mutex_unlock(&m->gate);
+}
+
+int machine_run(struct machine *m, struct err *e)
+{
+	unsigned i;
+
+	for (i = 0; i < m->nr_vcpus; i++) {
+		if (vcpu_start(&m->vcpus[i], e) < 0)
+			return -1;
+	}
+	pthread_mutex_unlock(&m->gate);
+	if (loop_run(&m->loop, e) < 0)
+		return -1;
+	uart_drain(&m->uart);
+	return 0;
+}
+
+static void unwatch(struct source *s)
+{
+	int fd = s->fd;
+
+	loop_remove(s);
+	close_p(&fd);
+}
+
+/* Only for a machine without running vCPUs: one that ran ends with its process. */
+void machine_free(struct machine *m)
+{
+	unsigned i;
+
+	for (i = 0; i < m->nr_vcpus; i++)
+		vcpu_free(&m->vcpus[i]);
+	free(m->vcpus);
+	for (i = 0; i < m->nr_devs; i++) {
+		virtio_mmio_detach(m->devs[i]);
+		m->devs[i]->ops->destroy(m->devs[i]);
+	}
+	uart_free(&m->uart);
+	close_p(&m->vm_fd);
+	mem_free(&m->mem);
+	unwatch(&m->calls.wake);
+	unwatch(&m->end_source);
+	loop_close(&m->loop);
+}

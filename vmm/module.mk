@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# vmm: vpod-vmm, the KVM monitor.  Static with musl, as vpod-init; natively for tests and fuzzers.
+VMM_CORE_SRCS := $(addprefix vmm/,acpi.c boot.c cpuid.c kernel_bzimage.c kernel_elf.c machine.c mem.c \
+	mptable.c ports.c spec.c spec_open.c uart.c vcpu.c virtio/mmio.c virtio/queue.c \
+	virtio/rng.c)
+VMM_BASE_SRCS := $(addprefix base/,err.c fs.c jail.c log.c loop.c num.c options.c strbuf.c)
+VMM_OBJS := $(patsubst %.c,$(O)/vmm-static/%.o,vmm/main.c $(VMM_CORE_SRCS) $(VMM_BASE_SRCS))
+
+VMM_CFLAGS = -std=gnu17 $(WARN) -O2 -ffunction-sections -fdata-sections -fPIE \
+	-fno-asynchronous-unwind-tables -fstack-protector-strong -fcf-protection -D_GNU_SOURCE \
+	-DVPOD_VERSION='"$(VERSION)"' -I. \
+	-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+VMM_LDFLAGS = -static-pie -s -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro,-z,now \
+	-Wl,--build-id=none
+
+PROGRAMS += $(O)/vpod-vmm
+
+$(O)/vmm-static/%.o: %.c VERSION
+	$(say) MUSL $<
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(VMM_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/vpod-vmm: $(VMM_OBJS)
+	$(say) LINK $@
+	$(Q)$(MUSL_CC) $(VMM_LDFLAGS) -o $@ $^
+
+# Natively, for tests/module.mk.
+VMM_CORE_OBJS := $(patsubst %.c,$(O)/%.o,$(VMM_CORE_SRCS))
