@@ -5,25 +5,23 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "stage0/host.h"
 
-static const struct hypervisor *const hypervisors[] = { &hv_qemu };
+static const struct hypervisor *const hypervisors[] = { &hv_kvm, &hv_qemu };
 
-const struct hypervisor *hv_select(const char *name, struct err *e)
+const struct hypervisor *hv_select(const char *name, enum accel asked, const struct host *host,
+				   struct err *e)
 {
 	size_t i;
 
 	if (!name || !strcmp(name, "auto"))
-		return &hv_qemu;
+		return host->kvm == KVM_WORKS && asked != ACCEL_TCG ? &hv_kvm : &hv_qemu;
 	for (i = 0; i < nitems(hypervisors); i++) {
 		if (!strcmp(hypervisors[i]->name, name))
 			return hypervisors[i];
 	}
-	if (!strcmp(name, "kvm"))
-		err_setk(e, ERR_USAGE, 0,
-			 "cannot use --hypervisor=kvm: this version has no vpod-vmm");
-	else
-		err_setk(e, ERR_USAGE, 0, "cannot use --hypervisor=%s: no such hypervisor", name);
-	err_hint(e, "use auto or qemu");
+	err_setk(e, ERR_USAGE, 0, "cannot use --hypervisor=%s: no such hypervisor", name);
+	err_hint(e, "use auto, kvm or qemu");
 	return NULL;
 }
 

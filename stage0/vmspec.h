@@ -15,6 +15,8 @@
 #include "base/spawn.h"
 
 struct config;
+struct host;
+struct jail;
 
 #define VM_MAX_DISKS 64
 #define VM_MAX_PARTS 256
@@ -62,18 +64,26 @@ struct hypervisor {
 	const char *name; /* "kvm", "qemu" */
 	/* What it can do on this host; fails when it cannot run at all. */
 	int (*probe)(const struct config *cfg, struct hv_caps *caps, struct err *e);
-	/* Host files that it opens, for its jail. */
-	int (*files)(const struct config *cfg, struct strv *out, struct err *e);
+	/* Host files and devices that it opens, for its jail. */
+	int (*files)(const struct config *cfg, const struct vm_spec *vm, struct jail *jail,
+		     struct err *e);
 	/* The command. What it makes (memfds) is listed in spawn.owned and closed by spawn_free().
 	 */
 	int (*command)(const struct config *cfg, const struct vm_spec *vm, struct spawn *out,
 		       struct err *e);
+	/* What --dry-run shows beside the command; NULL: the command says all. */
+	void (*describe)(const struct vm_spec *vm, struct strbuf *out);
 };
 
+extern const struct hypervisor hv_kvm;
 extern const struct hypervisor hv_qemu;
 
-/* By name; "auto" and NULL choose. Prints nothing. */
-const struct hypervisor *hv_select(const char *name, struct err *e);
+/*
+ * By name.  "auto" and NULL choose: our own monitor where KVM runs guest kernels and @asked allows
+ * it, else QEMU.
+ */
+const struct hypervisor *hv_select(const char *name, enum accel asked, const struct host *host,
+				   struct err *e);
 
 int accel_parse(const char *s, enum accel *out, struct err *e);
 

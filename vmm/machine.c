@@ -195,9 +195,9 @@ static int make_vcpus(struct machine *m, struct err *e)
 	return vcpu_set_entry(&m->vcpus[0], e);
 }
 
-int machine_make(struct machine *m, const struct vmm_spec *spec, int kvm_fd, struct err *e)
+int machine_make(struct machine *m, const struct vmm_spec *spec, struct err *e)
 {
-	*m = (struct machine){ .spec = spec, .kvm_fd = kvm_fd, .vm_fd = -1 };
+	*m = (struct machine){ .spec = spec, .kvm_fd = spec->kvm.fd, .vm_fd = -1 };
 	m->calls.wake.fd = m->end_source.fd = -1;
 	m->uart.irq_fd = -1;
 	pthread_mutex_init(&m->calls.lock, NULL);

@@ -87,7 +87,7 @@ struct machine {
 };
 
 /* Makes the whole machine, up to its first instruction. On failure machine_free() cleans up. */
-int machine_make(struct machine *m, const struct vmm_spec *spec, int kvm_fd, struct err *e);
+int machine_make(struct machine *m, const struct vmm_spec *spec, struct err *e);
 
 /* Takes @d. To be called before the vCPUs run. */
 int machine_add(struct machine *m, struct virtio_dev *d, struct err *e);

@@ -122,15 +122,11 @@ static int run(const struct args *a, struct err *e)
 {
 	struct vmm_spec spec;
 	struct machine m;
-	int kvm;
 
 	if (read_spec(a->spec, &spec, e) < 0 || cpuid_check(spec.cpuid_off, e) < 0 ||
 	    spec_open(&spec, e) < 0)
 		return -1;
-	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (kvm < 0)
-		return err_set(e, errno, "cannot open /dev/kvm");
-	if (machine_make(&m, &spec, kvm, e) < 0 || machine_run(&m, e) < 0)
+	if (machine_make(&m, &spec, e) < 0 || machine_run(&m, e) < 0)
 		return -1;
 	write_report(&m, spec.report.fd);
 	return end_status(&m, e);

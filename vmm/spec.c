@@ -204,6 +204,11 @@ static int parse_kernel(struct vmm_spec *s, struct line *l, struct err *e)
 	return need_file(l, &s->kernel, e);
 }
 
+static int parse_kvm(struct vmm_spec *s, struct line *l, struct err *e)
+{
+	return need_file(l, &s->kvm, e);
+}
+
 static int parse_initrd(struct vmm_spec *s, struct line *l, struct err *e)
 {
 	return need_file(l, &s->initrd, e);
@@ -305,9 +310,10 @@ static const struct {
 	const char *word;
 	int (*parse)(struct vmm_spec *s, struct line *l, struct err *e);
 } words[] = {
-	{ "machine", parse_machine }, { "kernel", parse_kernel },   { "initrd", parse_initrd },
-	{ "serial", parse_serial },   { "console", parse_console }, { "disk", parse_disk },
-	{ "net", parse_net },	      { "rng", parse_rng },	    { "report", parse_report },
+	{ "machine", parse_machine }, { "kernel", parse_kernel }, { "kvm", parse_kvm },
+	{ "initrd", parse_initrd },   { "serial", parse_serial }, { "console", parse_console },
+	{ "disk", parse_disk },	      { "net", parse_net },	  { "rng", parse_rng },
+	{ "report", parse_report },
 };
 
 static int parse_cmdline(struct vmm_spec *s, const struct line *l, const char *text, struct err *e)
@@ -358,7 +364,7 @@ int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e)
 	unsigned number = 0;
 
 	*s = (struct vmm_spec){ .cpus = 1, .memory = 128u << 20 };
-	s->kernel = s->initrd = s->serial = s->report = no_file;
+	s->kvm = s->kernel = s->initrd = s->serial = s->report = no_file;
 	if (len > SPEC_MAX_BYTES || memchr(text, '\0', len))
 		return err_setk(e, ERR_USAGE, 0,
 				"cannot use the machine's description: it is not text of at most "
@@ -381,6 +387,8 @@ int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e)
 		if (parse_line(s, at, l, e) < 0)
 			return -1;
 	}
+	if (!is_given(&s->kvm))
+		s->kvm.path = xstrdup("/dev/kvm");
 	return check(s, e);
 }
 
@@ -395,6 +403,7 @@ void spec_free(struct vmm_spec *s)
 {
 	unsigned i, j;
 
+	file_free(&s->kvm);
 	file_free(&s->kernel);
 	file_free(&s->initrd);
 	file_free(&s->serial);

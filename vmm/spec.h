@@ -9,6 +9,7 @@
  *
  *	vpod-vmm 1
  *	machine cpus=2 memory=268435456 [name=TEXT] [acpi=on|off] [cpuid=-FEATURE,-FEATURE...]
+ *	kvm FILE				default: path=/dev/kvm
  *	kernel FILE [boot=auto|linux64|pvh]
  *	initrd FILE
  *	cmdline console=ttyS0
@@ -81,7 +82,7 @@ struct vmm_spec {
 	uint64_t memory;
 	bool has_acpi;
 	char cpuid_off[512]; /* names, comma-separated */
-	struct spec_file kernel, initrd;
+	struct spec_file kvm, kernel, initrd;
 	enum spec_boot boot;
 	char cmdline[SPEC_MAX_CMDLINE];
 	struct spec_file serial;

@@ -37,7 +37,8 @@ int spec_open(struct vmm_spec *s, struct err *e)
 {
 	unsigned i;
 
-	if (open_file(&s->kernel, O_RDONLY, "kernel", e) < 0 ||
+	if (open_file(&s->kvm, O_RDWR, "KVM", e) < 0 ||
+	    open_file(&s->kernel, O_RDONLY, "kernel", e) < 0 ||
 	    open_file(&s->initrd, O_RDONLY, "initrd", e) < 0 ||
 	    open_file(&s->serial, O_WRONLY | O_CREAT | O_APPEND, "serial log", e) < 0 ||
 	    open_file(&s->report, O_WRONLY | O_CREAT | O_TRUNC, "report", e) < 0)
