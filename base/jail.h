@@ -29,7 +29,7 @@
 
 struct jail {
 	struct strv files;   /* host paths visible in the jail at the same path, read-only */
-	struct strv devices; /* the same, writable device nodes such as /dev/kvm */
+	struct strv devices; /* the same, device nodes: /dev/kvm; root's child owns its own */
 	uid_t uid;	     /* of root's children; 0 for ordinary users, who stay who they are */
 	gid_t gid;
 	gid_t extra_gid;     /* one supplementary group, (gid_t)-1: none */
