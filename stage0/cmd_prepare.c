@@ -18,12 +18,12 @@
 static int prepare_pod(const struct config *cfg, struct run_args *r, struct err *e)
 {
 	struct manifest man = { 0 };
-	struct image *images = NULL;
+	struct pod_images images = { 0 };
 	struct pod p = POD_INIT;
 	int ret = -1;
 
 	if (podrun_images(cfg, r, &images, e) == 0 &&
-	    podrun_create(cfg, r, images, &p, &man, e) == 0) {
+	    podrun_create(cfg, r, &images, &p, &man, e) == 0) {
 		ret = pod_to(cfg, &p, POD_PREPARED, e);
 		if (ret < 0)
 			pod_discard(cfg, &p);
@@ -32,7 +32,7 @@ static int prepare_pod(const struct config *cfg, struct run_args *r, struct err 
 	}
 	pod_close(&p);
 	manifest_free(&man);
-	podrun_free_images(images, r->nr_apps);
+	podrun_free_images(&images);
 	return ret;
 }
 

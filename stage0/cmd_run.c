@@ -33,7 +33,7 @@ static bool is_kept(const struct run_args *r, const struct pod *p)
 static int run_pod(const struct config *cfg, struct run_args *r, struct timing *t, struct err *e)
 {
 	struct manifest man = { 0 };
-	struct image *images = NULL;
+	struct pod_images images = { 0 };
 	struct machine m;
 	struct pod p = POD_INIT;
 	int ret = -1;
@@ -42,7 +42,7 @@ static int run_pod(const struct config *cfg, struct run_args *r, struct timing *
 	if (machine_choose(cfg, r, r->kernel, &m, e) < 0 || podrun_images(cfg, r, &images, e) < 0)
 		goto out;
 	t->images = now_ns();
-	if (podrun_create(cfg, r, images, &p, &man, e) < 0)
+	if (podrun_create(cfg, r, &images, &p, &man, e) < 0)
 		goto out;
 	ret = r->dry_run ? dry_run(cfg, r, &p, &man, &m, e)
 			 : podrun_execute(cfg, r, &p, &man, &m, t, e);
@@ -53,7 +53,7 @@ static int run_pod(const struct config *cfg, struct run_args *r, struct timing *
 out:
 	machine_free(&m);
 	manifest_free(&man);
-	podrun_free_images(images, r->nr_apps);
+	podrun_free_images(&images);
 	return ret;
 }
 

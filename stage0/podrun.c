@@ -23,17 +23,21 @@
 #define BOOT_TIMEOUT_TCG 180000000000ull
 #define STOP_TIMEOUT 10000000000ull
 
-void podrun_free_images(struct image *images, unsigned nr)
+void podrun_free_images(struct pod_images *images)
 {
 	unsigned i;
 
-	for (i = 0; images && i < nr; i++)
-		image_free(&images[i]);
-	free(images);
+	for (i = 0; i < images->nr; i++) {
+		image_free(&images->v[i]);
+		close_p(&images->locks[i]);
+	}
+	free(images->v);
+	free(images->locks);
+	*images = (struct pod_images){ 0 };
 }
 
 static int ensure_image(const struct config *cfg, const char *ref, enum image_pull pull,
-			struct image *out, struct err *e)
+			struct image *out, int *lock, struct err *e)
 {
 	struct image_insecure insecure = { .http = cfg->insecure_http, .tls = cfg->insecure_tls };
 	cleanup_free char *by_id = NULL;
@@ -42,27 +46,28 @@ static int ensure_image(const struct config *cfg, const char *ref, enum image_pu
 	if (image_ensure(cfg->dir, ref, pull, &insecure, &id, e) < 0)
 		return -1;
 	by_id = xasprintf("sha256:%s", id.hex);
-	return image_load(cfg->dir, by_id, out, e);
+	return image_hold(cfg->dir, by_id, out, lock, e);
 }
 
-int podrun_images(const struct config *cfg, const struct run_args *r, struct image **out,
+int podrun_images(const struct config *cfg, const struct run_args *r, struct pod_images *out,
 		  struct err *e)
 {
-	struct image *images = xcalloc(r->nr_apps, sizeof(*images));
 	enum image_pull pull = PULL_NEW;
 	unsigned i;
 
-	if (r->pull_policy && image_pull_parse(r->pull_policy, &pull, e) < 0) {
-		free(images);
+	if (r->pull_policy && image_pull_parse(r->pull_policy, &pull, e) < 0)
 		return -1;
-	}
+	*out = (struct pod_images){
+		.v = xcalloc(r->nr_apps, sizeof(*out->v)),
+		.locks = xcalloc(r->nr_apps, sizeof(*out->locks)),
+	};
 	for (i = 0; i < r->nr_apps; i++) {
-		if (ensure_image(cfg, r->apps[i].image, pull, &images[i], e) < 0) {
-			podrun_free_images(images, i);
+		if (ensure_image(cfg, r->apps[i].image, pull, &out->v[i], &out->locks[i], e) < 0) {
+			podrun_free_images(out);
 			return -1;
 		}
+		out->nr++;
 	}
-	*out = images;
 	return 0;
 }
 
@@ -84,10 +89,11 @@ static int save_uuid(const char *path, const struct pod *p, struct err *e)
 	return fs_write_atomic(AT_FDCWD, path, line, strlen(line), 0644, e);
 }
 
-static int fill_pod(const struct config *cfg, const struct run_args *r, const struct image *images,
-		    struct pod *p, struct manifest *m, struct err *e)
+static int fill_pod(const struct config *cfg, const struct run_args *r,
+		    const struct pod_images *images, struct pod *p, struct manifest *m,
+		    struct err *e)
 {
-	if (pod_to(cfg, p, POD_PREPARE, e) < 0 || run_args_manifest(cfg, r, images, m, e) < 0)
+	if (pod_to(cfg, p, POD_PREPARE, e) < 0 || run_args_manifest(cfg, r, images->v, m, e) < 0)
 		return -1;
 	if (!m->hostname[0]) {
 		free(m->hostname);
@@ -98,8 +104,8 @@ static int fill_pod(const struct config *cfg, const struct run_args *r, const st
 	return save_uuid(r->uuid_file, p, e);
 }
 
-int podrun_create(const struct config *cfg, const struct run_args *r, const struct image *images,
-		  struct pod *p, struct manifest *m, struct err *e)
+int podrun_create(const struct config *cfg, const struct run_args *r,
+		  const struct pod_images *images, struct pod *p, struct manifest *m, struct err *e)
 {
 	if (pod_create(cfg, p, e) < 0 || fill_pod(cfg, r, images, p, m, e) < 0) {
 		pod_discard(cfg, p);
