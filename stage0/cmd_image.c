@@ -79,9 +79,8 @@ static int run_gc(const struct config *cfg, int argc, char **argv, struct err *e
 
 	if (i < 0)
 		return i == -2 ? 0 : -1;
-	if (argc > i)
-		return err_setk(e, ERR_USAGE, 0, "cannot run 'image gc': it takes no arguments");
-	if (image_gc(cfg->dir, a.grace / 1000000000, &users, &r, e) < 0)
+	if (cmd_operands(&cmd_image_gc, argc - i, 0, 0, e) < 0 ||
+	    image_gc(cfg->dir, a.grace / 1000000000, &users, &r, e) < 0)
 		return -1;
 	if (r.nr_images || r.bytes)
 		printf("removed %u image%s, %s\n", r.nr_images, r.nr_images == 1 ? "" : "s",

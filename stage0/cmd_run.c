@@ -20,6 +20,7 @@ static int dry_run(const struct config *cfg, const struct run_args *r, const str
 {
 	if (machine_build(cfg, r, p, man, m, e) < 0)
 		return -1;
+	machine_warn(m);
 	machine_print(m);
 	return 0;
 }
@@ -92,7 +93,7 @@ const struct cmd cmd_run = {
 		"docker://[HOST/]NAME[:TAG|@DIGEST], a bare docker name, or the id of a stored image.\n"
 		"\n"
 		"The exit status is that of the first app that fails, or 0; 128+n for signal n; 124 for\n"
-		"--timeout; 125 when vpod itself failed; 126 and 127 when the program cannot be\n"
-		"executed or is not there.",
+		"--timeout; 125 (as rkt: 254) when vpod itself failed; 126 and 127 when the program\n"
+		"cannot be executed or is not there.",
 	.run = run,
 };

@@ -21,7 +21,6 @@
 
 #define BOOT_TIMEOUT_KVM 60000000000ull
 #define BOOT_TIMEOUT_TCG 180000000000ull
-#define STOP_TIMEOUT 10000000000ull
 
 void podrun_free_images(struct pod_images *images)
 {
@@ -120,7 +119,7 @@ static void set_times(const struct run_args *r, enum accel accel, struct supervi
 	a->boot_timeout_ns = r->boot_timeout_ns	  ? r->boot_timeout_ns
 			     : accel == ACCEL_KVM ? BOOT_TIMEOUT_KVM
 						  : BOOT_TIMEOUT_TCG;
-	a->stop_timeout_ns = r->stop_timeout_ns ? r->stop_timeout_ns : STOP_TIMEOUT;
+	a->stop_timeout_ns = r->stop_timeout_ns;
 }
 
 /* The pod's end as one error of ours, when it is not the app's. */
@@ -156,6 +155,7 @@ static int run_vm(const struct config *cfg, const struct run_args *r, struct pod
 		.console_fd = take_fd(&mach->console_fd),
 		.message_fd = take_fd(&mach->message_fd),
 		.debug = cfg->debug,
+		.engine_status = cfg->as_rkt ? EXIT_RKT_ENGINE : EXIT_ENGINE,
 		.timing = t,
 	};
 	int ret;
@@ -186,7 +186,10 @@ int podrun_execute(const struct config *cfg, const struct run_args *r, struct po
 	struct pod_status st = { 0 };
 	struct err late = { 0 };
 
-	if (machine_build(cfg, r, p, m, mach, e) < 0 || pod_to(cfg, p, POD_RUN, e) < 0)
+	if (machine_build(cfg, r, p, m, mach, e) < 0)
+		return -1;
+	machine_warn(mach);
+	if (pod_to(cfg, p, POD_RUN, e) < 0)
 		return -1;
 	t->prepared = now_ns();
 	if (run_vm(cfg, r, p, m, mach, t, &st, e) < 0)

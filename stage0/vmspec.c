@@ -60,9 +60,11 @@ int vmspec_check(const struct vm_spec *vm, const struct hv_caps *caps, struct er
 {
 	unsigned i;
 
-	if (!vm->cpus || vm->cpus > caps->max_cpus)
-		return err_setk(e, ERR_USAGE, 0, "cannot run a VM with %u CPUs: 1 to %u", vm->cpus,
-				caps->max_cpus);
+	if (!vm->cpus || vm->cpus > caps->max_cpus) {
+		err_setk(e, ERR_USAGE, 0, "cannot run a VM with %u CPUs: 1 to %u", vm->cpus,
+			 caps->max_cpus);
+		return err_hint(e, "it has as many as the apps' --cpu add up to, or --vm-cpus");
+	}
 	if (vm->memory < (64ull << 20))
 		return err_setk(e, ERR_USAGE, 0, "cannot run a VM with less than 64 MiB of memory");
 	if (vm->nr_disks > caps->max_disks) {

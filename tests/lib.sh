@@ -103,6 +103,9 @@ make_busybox() {
 	chmod 1777 "$1"/tmp
 }
 
+# Whether the programs under test are of a sanitizer build, which takes more memory.
+is_sanitized() { ldd "$O/vpod" | grep -q libasan; }
+
 # The tuned kernel's directory; builds it when the cache is empty.
 tuned_kernel() {
 	"$TOP"/kernel-config/build | tail -n 1
