@@ -2,6 +2,7 @@
 #include "err.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,17 +67,40 @@ int(err_hint)(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
+void err_add_named(struct strbuf *b, const char *text, const char *prog)
+{
+	const char *p = text, *at;
+
+	while ((at = strstr(p, "vpod "))) {
+		bool is_command = at > text && (at[-1] == '\'' ||
+						(at - text > 1 && at[-1] == ' ' && at[-2] == ':'));
+
+		sb_add(b, p, (size_t)(at - p));
+		sb_adds(b, is_command ? prog : "vpod");
+		p = at + strlen("vpod");
+	}
+	sb_adds(b, p);
+}
+
+static void add_line(struct strbuf *b, const char *text, const char *prog)
+{
+	struct strbuf named = STRBUF_INIT;
+
+	err_add_named(&named, text, prog);
+	sb_add_printable(b, named.buf, named.len);
+	sb_addc(b, '\n');
+	sb_free(&named);
+}
+
 void err_print(const struct err *e, const char *prog)
 {
 	struct strbuf b = STRBUF_INIT;
 
 	sb_addf(&b, "%s: ", prog);
-	sb_add_printable(&b, e->msg, strlen(e->msg));
-	sb_addc(&b, '\n');
+	add_line(&b, e->msg, prog);
 	if (e->hint[0]) {
 		sb_adds(&b, "hint: ");
-		sb_add_printable(&b, e->hint, strlen(e->hint));
-		sb_addc(&b, '\n');
+		add_line(&b, e->hint, prog);
 	}
 	fputs(b.buf, stderr);
 	sb_free(&b);

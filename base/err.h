@@ -37,6 +37,13 @@ int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 
 /* Sets the hint, unless a more precise one is there already.  Returns -1. */
 int err_hint(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * Appends @text with our commands in it, which are written "'vpod list'" or "usage: vpod list",
+ * called as people call us: @prog is "rkt" behind a symbolic link of that name.
+ */
+struct strbuf;
+void err_add_named(struct strbuf *b, const char *text, const char *prog);
+
 /* Prints "PROG: msg" and the hint to standard error; control bytes are escaped. */
 void err_print(const struct err *e, const char *prog);
 

@@ -11,6 +11,9 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void log_set(const char *prog, enum log_level most);
+
+/* The name we were called by: of messages, usages and hints. */
+const char *log_name(void);
 int log_enabled(enum log_level level);
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

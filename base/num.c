@@ -165,6 +165,20 @@ int num_parse_cpus(const char *s, uint64_t *milli, struct err *e)
 	return err_hint(e, "write for example 2, 0.5 or 500m");
 }
 
+char *num_format_duration(uint64_t ns, char buf[static 32])
+{
+	static const struct {
+		const char *name;
+		uint64_t unit;
+	} units[] = { { "s", 1000000000 }, { "ms", 1000000 }, { "us", 1000 }, { "ns", 1 } };
+	size_t i = 0;
+
+	while (i + 1 < nitems(units) && ns < units[i].unit)
+		i++;
+	snprintf(buf, 32, "%.15g %s", (double)ns / (double)units[i].unit, units[i].name);
+	return buf;
+}
+
 char *num_format_size(uint64_t bytes, char buf[static 32])
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };

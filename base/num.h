@@ -23,6 +23,9 @@ int num_parse_duration(const char *s, uint64_t *ns, struct err *e);
 /* CPUs in thousandths: "2", "1.5", "500m". */
 int num_parse_cpus(const char *s, uint64_t *milli, struct err *e);
 
+/* "100 ms", "1.5 s", "60 s" into @buf. Returns buf. */
+char *num_format_duration(uint64_t ns, char buf[static 32]);
+
 /* "12.3 MiB" into @buf. Returns buf. */
 char *num_format_size(uint64_t bytes, char buf[static 32]);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,8 +80,7 @@ static int store_value(const struct opt *o, void *ctx, const char *v, struct err
 	switch (o->type) {
 	case OPT_BOOL:
 		if (v && strcmp(v, "true") && strcmp(v, "false"))
-			return err_setk(e, ERR_USAGE, 0,
-					"cannot use --%s=%s: it takes true or false", o->name, v);
+			return err_set(e, 0, "it takes true or false");
 		*(bool *)field = !v || !strcmp(v, "true");
 		return 0;
 	case OPT_STR:
@@ -97,8 +97,7 @@ static int store_value(const struct opt *o, void *ctx, const char *v, struct err
 		return num_parse_cpus(v, field, e);
 	case OPT_U64:
 		if (num_parse_u64(v, 0, UINT64_MAX, field) < 0)
-			return err_setk(e, ERR_USAGE, 0, "cannot use --%s=%s: not a number",
-					o->name, v);
+			return err_set(e, 0, "not a number");
 		return 0;
 	case OPT_CALL:
 		return o->call(ctx, v, e);
@@ -106,15 +105,24 @@ static int store_value(const struct opt *o, void *ctx, const char *v, struct err
 	abort();
 }
 
-static int set_value(const struct opt *o, void *ctx, const char *v, struct err *e)
+/* Errors name the option as it was typed: @letter is 0 for the long form. */
+static int set_value(const struct opt *o, char letter, void *ctx, const char *v, struct err *e)
 {
-	if (store_value(o, ctx, v, e) < 0) {
-		e->kind = ERR_USAGE;
-		if (strncmp(e->msg, "cannot use", 10))
-			return err_wrap(e, "cannot use --%s", o->name);
+	char shown[80], value[80] = "";
+
+	if (store_value(o, ctx, v, e) == 0)
+		return 0;
+	e->kind = ERR_USAGE;
+	if (!strncmp(e->msg, "cannot use", 10))
 		return -1;
-	}
-	return 0;
+	if (letter)
+		snprintf(shown, sizeof(shown), "-%c", letter);
+	else
+		snprintf(shown, sizeof(shown), "--%s", o->name);
+	/* "cannot read size '1x'" shows the value already. */
+	if (v && strncmp(e->msg, "cannot read", 11))
+		snprintf(value, sizeof(value), "%c%s", letter ? ' ' : '=', v);
+	return err_wrap(e, "cannot use %s%s", shown, value);
 }
 
 static int unknown_option(const struct opt_set *sets, const char *shown, const char *name,
@@ -183,13 +191,13 @@ static int parse_long(const struct opt_set *sets, int argc, char **argv, int *i,
 	if (eq && !o->value && o->type != OPT_BOOL)
 		return err_setk(e, ERR_USAGE, 0, "cannot use --%s=...: it takes no value", o->name);
 	if (eq || !o->value)
-		return set_value(o, ctx, eq ? eq + 1 : NULL, e);
+		return set_value(o, 0, ctx, eq ? eq + 1 : NULL, e);
 	if (o->optional)
-		return set_value(o, ctx, o->optional, e);
+		return set_value(o, 0, ctx, o->optional, e);
 	if (*i >= argc)
 		return err_setk(e, ERR_USAGE, 0, "cannot use --%s: it needs a value (%s)", o->name,
 				o->value);
-	return set_value(o, ctx, argv[(*i)++], e);
+	return set_value(o, 0, ctx, argv[(*i)++], e);
 }
 
 /* A cluster of letters: "-it", "-e K=V", "-eK=V". */
@@ -208,16 +216,16 @@ static int parse_short(const struct opt_set *sets, int argc, char **argv, int *i
 			return unknown_option(sets, shown, "", e);
 		}
 		if (!o->value) {
-			if (set_value(o, ctx, NULL, e) < 0)
+			if (set_value(o, *p, ctx, NULL, e) < 0)
 				return -1;
 			continue;
 		}
 		if (p[1])
-			return set_value(o, ctx, p[1] == '=' ? p + 2 : p + 1, e);
+			return set_value(o, *p, ctx, p[1] == '=' ? p + 2 : p + 1, e);
 		if (*i >= argc)
 			return err_setk(e, ERR_USAGE, 0, "cannot use -%c: it needs a value (%s)",
 					o->letter, o->value);
-		return set_value(o, ctx, argv[(*i)++], e);
+		return set_value(o, *p, ctx, argv[(*i)++], e);
 	}
 	return 0;
 }

@@ -151,10 +151,29 @@ int gc_try_sweep(struct store *s, uint64_t *bytes, struct err *e)
 	return r < 0 ? -1 : 0;
 }
 
-static int is_held(const struct digest *id, int fd, struct err *e)
+/* Names the user that @users knows; returns 1, 0 or -1. */
+static int ask_users(const struct image_users *users, const struct digest *id, struct err *e)
+{
+	char user[IMAGE_USER_MAX];
+	int r = users ? users->find(users->ctx, id, user, e) : 0;
+
+	if (r <= 0)
+		return r;
+	err_setk(e, ERR_DENIED, EBUSY, "cannot remove image sha256:%.12s: %s needs it", id->hex,
+		 user);
+	err_hint(e, "'vpod list' shows the pods; remove those that use it first");
+	return 1;
+}
+
+static int is_held(const struct image_users *users, const struct digest *id, int fd, struct err *e)
 {
 	pid_t pid = store_lock_owner(fd);
+	struct err ignored; /* that it is held is known in any case */
 
+	if (ask_users(users, id, &ignored) > 0) {
+		*e = ignored;
+		return -1;
+	}
 	if (pid)
 		err_setk(e, ERR_DENIED, EBUSY,
 			 "cannot remove image sha256:%.12s: held by process %d", id->hex, (int)pid);
@@ -183,7 +202,7 @@ static int remove_refs(struct store *s, const struct digest *id, struct err *e)
  * that whoever waits for the lock sees that it is gone (image_hold()).
  */
 static int remove_rootfs(struct store *s, const struct digest *id, const char *name, bool with_refs,
-			 struct err *e)
+			 const struct image_users *users, struct err *e)
 {
 	cleanup_close int top = fs_opendir(s->dirfd, "rootfs", e);
 	cleanup_close int fd = -1;
@@ -196,7 +215,9 @@ static int remove_rootfs(struct store *s, const struct digest *id, const char *n
 		return errno == ENOENT ? 0 : err_set(e, errno, "cannot open image %s", name);
 	r = store_flock(fd, LOCK_EX, 0, e);
 	if (r)
-		return r < 0 ? -1 : is_held(id, fd, e);
+		return r < 0 ? -1 : is_held(users, id, fd, e);
+	if (with_refs && ask_users(users, id, e))
+		return -1;
 	if (with_refs && remove_refs(s, id, e) < 0)
 		return -1;
 	if (unlinkat(fd, "info.json", 0) < 0 && errno != ENOENT)
@@ -207,6 +228,7 @@ static int remove_rootfs(struct store *s, const struct digest *id, const char *n
 struct removal {
 	struct store *s;
 	const struct digest *id;
+	const struct image_users *users;
 };
 
 static int remove_if_match(void *ctx, const char *name, const struct digest *id, struct err *e)
@@ -215,7 +237,7 @@ static int remove_if_match(void *ctx, const char *name, const struct digest *id,
 
 	if (!digest_equal(id, r->id))
 		return 0;
-	return remove_rootfs(r->s, id, name, true, e);
+	return remove_rootfs(r->s, id, name, true, r->users, e);
 }
 
 static unsigned count_names(const struct store_refs *refs, const struct digest *id)
@@ -227,10 +249,11 @@ static unsigned count_names(const struct store_refs *refs, const struct digest *
 	return n;
 }
 
-static int remove_found(struct store *s, const struct found *f, struct err *e)
+static int remove_found(struct store *s, const struct found *f, const struct image_users *users,
+			struct err *e)
 {
 	cleanup_store_refs struct store_refs refs = { 0 };
-	struct removal r = { s, &f->id };
+	struct removal r = { s, &f->id, users };
 
 	if (store_refs_list(s, &refs, e) < 0)
 		return -1;
@@ -241,7 +264,7 @@ static int remove_found(struct store *s, const struct found *f, struct err *e)
 	return gc_try_sweep(s, NULL, e);
 }
 
-int image_remove(const char *dir, const char *ref, struct err *e)
+int image_remove(const char *dir, const char *ref, const struct image_users *users, struct err *e)
 {
 	cleanup_found struct found f = { 0 };
 	struct store s;
@@ -251,7 +274,7 @@ int image_remove(const char *dir, const char *ref, struct err *e)
 		return e->kind == ERR_NOT_FOUND ? find_none(ref, e) : -1;
 	r = find_image(&s, ref, &f, e);
 	if (r > 0)
-		r = remove_found(&s, &f, e);
+		r = remove_found(&s, &f, users, e);
 	else if (!r)
 		r = find_none(ref, e);
 	store_close(&s);
@@ -262,6 +285,7 @@ struct collection {
 	struct store *s;
 	struct store_refs refs;
 	uint64_t grace;
+	const struct image_users *users;
 	struct image_gc_result *out;
 };
 
@@ -292,16 +316,17 @@ static int collect_image(void *ctx, const char *name, const struct digest *id, s
 	if (!is_unused(c, name, id))
 		return 0;
 	size = tree_size(c->s->dirfd, path);
-	if (remove_rootfs(c->s, id, name, is_current, e) < 0)
+	if (remove_rootfs(c->s, id, name, is_current, c->users, e) < 0)
 		return e->kind == ERR_DENIED ? 0 : -1; /* held: not unused after all */
 	c->out->nr_images++;
 	c->out->bytes += size;
 	return 0;
 }
 
-static int collect(struct store *s, uint64_t grace, struct image_gc_result *out, struct err *e)
+static int collect(struct store *s, uint64_t grace, const struct image_users *users,
+		   struct image_gc_result *out, struct err *e)
 {
-	struct collection c = { .s = s, .grace = grace, .out = out };
+	struct collection c = { .s = s, .grace = grace, .users = users, .out = out };
 	int r = store_lock(s, LOCK_EX, LOCK_TIMEOUT_MS, e);
 
 	if (r > 0) {
@@ -319,7 +344,8 @@ static int collect(struct store *s, uint64_t grace, struct image_gc_result *out,
 	return r < 0 ? -1 : gc_sweep(s, &out->bytes, e);
 }
 
-int image_gc(const char *dir, uint64_t grace, struct image_gc_result *out, struct err *e)
+int image_gc(const char *dir, uint64_t grace, const struct image_users *users,
+	     struct image_gc_result *out, struct err *e)
 {
 	struct store s;
 	int r;
@@ -327,7 +353,7 @@ int image_gc(const char *dir, uint64_t grace, struct image_gc_result *out, struc
 	*out = (struct image_gc_result){ 0 };
 	if (store_open(dir, false, &s, e) < 0)
 		return e->kind == ERR_NOT_FOUND ? 0 : -1;
-	r = collect(&s, grace, out, e);
+	r = collect(&s, grace, users, out, e);
 	store_close(&s);
 	return r;
 }

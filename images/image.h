@@ -105,11 +105,25 @@ void image_list_free(struct image_list *l);
 /* One entry per name, and one for each image without a name. No store is an empty list. */
 int image_list(const char *dir, struct image_list *out, struct err *e);
 
+#define IMAGE_USER_MAX 80
+
 /*
- * Removes a name; with its last name, or by id, the image.  Refuses when a pod holds it.  Files
- * that no other image needs go too, unless a fetch is running: then 'image gc' takes them.
+ * Who needs an image without holding it: what is prepared to run it later.  find() is asked while
+ * nobody can begin to hold the image; it returns 1 and the user as people know it ("prepared pod
+ * 18cb…"), 0 when there is none, or -1.
  */
-int image_remove(const char *dir, const char *ref, struct err *e);
+struct image_users {
+	int (*find)(void *ctx, const struct digest *id, char user[static IMAGE_USER_MAX],
+		    struct err *e);
+	void *ctx;
+};
+
+/*
+ * Removes a name; with its last name, or by id, the image.  Refuses when somebody holds it or
+ * @users (may be NULL) knows one.  Files that no other image needs go too, unless a fetch is
+ * running: then 'image gc' takes them.
+ */
+int image_remove(const char *dir, const char *ref, const struct image_users *users, struct err *e);
 
 struct image_gc_result {
 	unsigned nr_images;
@@ -117,9 +131,10 @@ struct image_gc_result {
 };
 
 /*
- * Removes images without a name that nobody holds and files that no image needs; and named images
- * that were not used for @grace seconds, unless that is 0.
+ * Removes images without a name that nobody holds or uses and files that no image needs; and named
+ * images that were not used for @grace seconds, unless that is 0.
  */
-int image_gc(const char *dir, uint64_t grace, struct image_gc_result *out, struct err *e);
+int image_gc(const char *dir, uint64_t grace, const struct image_users *users,
+	     struct image_gc_result *out, struct err *e);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "stage0/config.h"
 
 void cmd_print_help(const struct cmd *cmd)
@@ -21,7 +22,34 @@ void cmd_print_help(const struct cmd *cmd)
 		sb_adds(&b, "\nOptions:\n");
 		opts_help(&b, cmd->opts);
 	}
-	fputs(b.buf, stdout);
+	cmd_print_text(&b);
+}
+
+void cmd_print_text(const struct strbuf *text)
+{
+	cleanup_sb struct strbuf named = STRBUF_INIT;
+
+	err_add_named(&named, text->buf, log_name());
+	fputs(named.buf, stdout);
+}
+
+unsigned cmd_print_group(const char *group)
+{
+	cleanup_sb struct strbuf b = STRBUF_INIT;
+	size_t len = strlen(group), i;
+	unsigned n = 0;
+
+	sb_addf(&b, "Usage: vpod %s COMMAND …\n\nCommands:\n", group);
+	for (i = 0; cmds[i]; i++) {
+		if (strncmp(cmds[i]->name, group, len) || cmds[i]->name[len] != ' ')
+			continue;
+		sb_addf(&b, "  %-22s %s\n", cmds[i]->name, cmds[i]->summary);
+		n++;
+	}
+	sb_addf(&b, "\n'vpod %s COMMAND --help' tells more.\n", group);
+	if (n)
+		cmd_print_text(&b);
+	return n;
 }
 
 static int ask_help(void *ctx, const char *value, struct err *e)
@@ -72,6 +100,8 @@ int cmd_parse(const struct cmd *cmd, void *ctx, int argc, char **argv, struct er
 		cmd_print_help(cmd);
 		return -2;
 	}
+	if (first >= 0 && config_print_version())
+		return -2;
 	return first < 0 || config_settle(e) < 0 ? -1 : first;
 }
 
@@ -79,12 +109,16 @@ int cmd_operands(const struct cmd *cmd, int nr, int min, int max, struct err *e)
 {
 	if (nr >= min && (max < min || nr <= max))
 		return 0;
-	err_setk(e, ERR_USAGE, 0, "cannot run '%s': it takes %s%d argument%s, not %d", cmd->name,
-		 min == max ? ""
-		 : nr < min ? "at least "
-			    : "at most ",
-		 nr < min ? min : max, (nr < min ? min : max) == 1 ? "" : "s", nr);
-	return err_hint(e, "usage: vpod %s %s", cmd->name, cmd->args);
+	if (!max && !min)
+		err_setk(e, ERR_USAGE, 0, "cannot run '%s': it takes no arguments", cmd->name);
+	else
+		err_setk(e, ERR_USAGE, 0, "cannot run '%s': it takes %s%d argument%s, not %d",
+			 cmd->name,
+			 min == max ? ""
+			 : nr < min ? "at least "
+				    : "at most ",
+			 nr < min ? min : max, (nr < min ? min : max) == 1 ? "" : "s", nr);
+	return err_hint(e, "usage: vpod %s%s%s", cmd->name, cmd->args[0] ? " " : "", cmd->args);
 }
 
 int output_parse(const char *s, enum output *out, struct err *e)

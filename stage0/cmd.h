@@ -41,6 +41,13 @@ int cmd_parse(const struct cmd *cmd, void *ctx, int argc, char **argv, struct er
 extern const struct opt cmd_help_opts[];
 void cmd_print_help(const struct cmd *cmd);
 
+/* Prints help text, with the name that we were called by. */
+struct strbuf;
+void cmd_print_text(const struct strbuf *text);
+
+/* Prints the commands of a group such as "image"; returns how many there are. */
+unsigned cmd_print_group(const char *group);
+
 /* Refuses more or fewer operands than min..max (max below min: no bound), naming the synopsis. */
 int cmd_operands(const struct cmd *cmd, int nr, int min, int max, struct err *e);
 

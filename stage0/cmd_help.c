@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "stage0/cmd.h"
 #include "stage0/config.h"
 
@@ -15,7 +16,8 @@ static int version(const struct config *cfg, int argc, char **argv, struct err *
 		return i == -2 ? 0 : -1;
 	if (cmd_operands(&cmd_version, argc - i, 0, 0, e) < 0)
 		return -1;
-	puts("vpod Version: " VPOD_VERSION "\nappc Version: 0.8.11\nHypervisors: qemu");
+	printf("%s Version: %s\nappc Version: 0.8.11\nHypervisors: qemu\n", log_name(),
+	       VPOD_VERSION);
 	return 0;
 }
 
@@ -39,13 +41,17 @@ static int help(const struct config *cfg, int argc, char **argv, struct err *e)
 		config_print_help();
 		return 0;
 	}
-	snprintf(name, sizeof(name), argc - n > 1 ? "%s %s" : "%s", argv[n], argv[argc - 1]);
+	for (; n < argc; n++)
+		snprintf(name + strlen(name), sizeof(name) - strlen(name), "%s%s",
+			 name[0] ? " " : "", argv[n]);
 	for (i = 0; cmds[i]; i++) {
 		if (!strcmp(cmds[i]->name, name)) {
 			cmd_print_help(cmds[i]);
 			return 0;
 		}
 	}
+	if (cmd_print_group(name))
+		return 0;
 	err_setk(e, ERR_USAGE, 0, "cannot help with '%s': no such command", name);
 	return err_hint(e, "'vpod help' lists the commands");
 }

@@ -11,6 +11,7 @@
 #include "images/image.h"
 #include "stage0/cmd.h"
 #include "stage0/config.h"
+#include "stage0/imageuser.h"
 
 extern const struct cmd cmd_image_rm, cmd_image_gc, cmd_image_cat_manifest;
 
@@ -30,6 +31,7 @@ static int sum_up(unsigned nr_failed, unsigned nr, const struct strbuf *why, con
 static int run_rm(const struct config *cfg, int argc, char **argv, struct err *e)
 {
 	cleanup_sb struct strbuf why = STRBUF_INIT;
+	struct image_users users = pod_image_users(cfg);
 	struct err last = { 0 };
 	unsigned nr_failed = 0;
 	int i = cmd_parse(&cmd_image_rm, NULL, argc, argv, e), first = i;
@@ -39,7 +41,7 @@ static int run_rm(const struct config *cfg, int argc, char **argv, struct err *e
 	if (cmd_operands(&cmd_image_rm, argc - i, 1, 0, e) < 0)
 		return -1;
 	for (; i < argc; i++) {
-		if (!image_remove(cfg->dir, argv[i], &last))
+		if (!image_remove(cfg->dir, argv[i], &users, &last))
 			continue;
 		sb_addf(&why, "%s%s", nr_failed++ ? "; " : "", last.msg);
 	}
@@ -70,15 +72,15 @@ static int run_gc(const struct config *cfg, int argc, char **argv, struct err *e
 {
 	/* rkt's default; as vpod, what has a name stays. */
 	struct gc_args a = { .grace = cfg->as_rkt ? 24ull * 3600 * 1000000000 : 0 };
+	struct image_users users = pod_image_users(cfg);
 	struct image_gc_result r;
 	char size[32];
 	int i = cmd_parse(&cmd_image_gc, &a, argc, argv, e);
 
 	if (i < 0)
 		return i == -2 ? 0 : -1;
-	if (argc > i)
-		return err_setk(e, ERR_USAGE, 0, "cannot run 'image gc': it takes no arguments");
-	if (image_gc(cfg->dir, a.grace / 1000000000, &r, e) < 0)
+	if (cmd_operands(&cmd_image_gc, argc - i, 0, 0, e) < 0 ||
+	    image_gc(cfg->dir, a.grace / 1000000000, &users, &r, e) < 0)
 		return -1;
 	if (r.nr_images || r.bytes)
 		printf("removed %u image%s, %s\n", r.nr_images, r.nr_images == 1 ? "" : "s",

@@ -15,15 +15,25 @@
 #include "stage0/podinfo.h"
 #include "stage0/podrun.h"
 
+/* One that is named must be there and able; the default is chosen when the pod runs. */
+static int check_kernel(const struct config *cfg, const char *name, struct err *e)
+{
+	cleanup_kernel struct kernel k = { 0 };
+
+	return name && (kernel_find(cfg, name, &k, e) < 0 || kernel_check(&k, e) < 0) ? -1 : 0;
+}
+
 static int prepare_pod(const struct config *cfg, struct run_args *r, struct err *e)
 {
 	struct manifest man = { 0 };
-	struct image *images = NULL;
+	struct pod_images images = { 0 };
 	struct pod p = POD_INIT;
 	int ret = -1;
 
+	if (check_kernel(cfg, r->kernel, e) < 0)
+		return -1;
 	if (podrun_images(cfg, r, &images, e) == 0 &&
-	    podrun_create(cfg, r, images, &p, &man, e) == 0) {
+	    podrun_create(cfg, r, &images, &p, &man, e) == 0) {
 		ret = pod_to(cfg, &p, POD_PREPARED, e);
 		if (ret < 0)
 			pod_discard(cfg, &p);
@@ -32,7 +42,7 @@ static int prepare_pod(const struct config *cfg, struct run_args *r, struct err 
 	}
 	pod_close(&p);
 	manifest_free(&man);
-	podrun_free_images(images, r->nr_apps);
+	podrun_free_images(&images);
 	return ret;
 }
 
@@ -87,7 +97,7 @@ static int run_one(const struct config *cfg, const struct run_args *r, struct po
 
 static int run_prepared(const struct config *cfg, int argc, char **argv, struct err *e)
 {
-	struct run_args r = { 0 };
+	struct run_args r = RUN_ARGS_INIT;
 	struct manifest man = { 0 };
 	struct pod p = POD_INIT;
 	struct machine m;
@@ -96,7 +106,7 @@ static int run_prepared(const struct config *cfg, int argc, char **argv, struct 
 	if (i < 0)
 		return i == -2 ? 0 : -1;
 	if (cmd_operands(&cmd_run_prepared, argc - i, 1, 1, e) < 0 ||
-	    config_make_dirs(cfg, e) < 0 || run_args_check_net(&r, e) < 0)
+	    run_args_check_start(&r, e) < 0 || config_make_dirs(cfg, e) < 0)
 		return -1;
 	machine_init(&m);
 	if (open_prepared(cfg, argv[i], &p, e) == 0)

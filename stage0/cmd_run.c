@@ -20,6 +20,7 @@ static int dry_run(const struct config *cfg, const struct run_args *r, const str
 {
 	if (machine_build(cfg, r, p, man, m, e) < 0)
 		return -1;
+	machine_warn(m);
 	machine_print(m);
 	return 0;
 }
@@ -33,7 +34,7 @@ static bool is_kept(const struct run_args *r, const struct pod *p)
 static int run_pod(const struct config *cfg, struct run_args *r, struct timing *t, struct err *e)
 {
 	struct manifest man = { 0 };
-	struct image *images = NULL;
+	struct pod_images images = { 0 };
 	struct machine m;
 	struct pod p = POD_INIT;
 	int ret = -1;
@@ -42,7 +43,7 @@ static int run_pod(const struct config *cfg, struct run_args *r, struct timing *
 	if (machine_choose(cfg, r, r->kernel, &m, e) < 0 || podrun_images(cfg, r, &images, e) < 0)
 		goto out;
 	t->images = now_ns();
-	if (podrun_create(cfg, r, images, &p, &man, e) < 0)
+	if (podrun_create(cfg, r, &images, &p, &man, e) < 0)
 		goto out;
 	ret = r->dry_run ? dry_run(cfg, r, &p, &man, &m, e)
 			 : podrun_execute(cfg, r, &p, &man, &m, t, e);
@@ -53,7 +54,7 @@ static int run_pod(const struct config *cfg, struct run_args *r, struct timing *
 out:
 	machine_free(&m);
 	manifest_free(&man);
-	podrun_free_images(images, r->nr_apps);
+	podrun_free_images(&images);
 	return ret;
 }
 
@@ -92,7 +93,7 @@ const struct cmd cmd_run = {
 		"docker://[HOST/]NAME[:TAG|@DIGEST], a bare docker name, or the id of a stored image.\n"
 		"\n"
 		"The exit status is that of the first app that fails, or 0; 128+n for signal n; 124 for\n"
-		"--timeout; 125 when vpod itself failed; 126 and 127 when the program cannot be\n"
-		"executed or is not there.",
+		"--timeout; 125 (as rkt: 254) when vpod itself failed; 126 and 127 when the program\n"
+		"cannot be executed or is not there.",
 	.run = run,
 };

@@ -184,7 +184,7 @@ void config_print_help(void)
 	sb_adds(&b, "\nGlobal options:\n");
 	opts_help(&b, global_opts);
 	sb_adds(&b, "\n'vpod COMMAND --help' tells more.\n");
-	fputs(b.buf, stdout);
+	cmd_print_text(&b);
 }
 
 static int read_files(struct config *cfg, struct err *e)
@@ -231,7 +231,7 @@ int config_settle(struct err *e)
 	set_string(&cfg->system_config, globals.system_config, "/usr/lib/vpod");
 	set_string(&cfg->local_config, globals.local_config, "/etc/vpod");
 	set_string(&cfg->user_config, globals.user_config, NULL);
-	log_set(cfg->as_rkt ? "rkt" : "vpod", cfg->debug ? LOG_DEBUG : LOG_WARN);
+	log_set(log_name(), cfg->debug ? LOG_DEBUG : LOG_WARN);
 	set_string(&cfg->dir, NULL, NULL);
 	if (!cfg->run_dir)
 		cfg->run_dir = default_run_dir();
@@ -245,6 +245,13 @@ int config_settle(struct err *e)
 	return 0;
 }
 
+bool config_print_version(void)
+{
+	if (globals.version)
+		printf("%s %s\n", log_name(), VPOD_VERSION);
+	return globals.version;
+}
+
 int config_parse(struct config *cfg, int argc, char **argv, int *i, struct err *e)
 {
 	struct opt_set sets[] = { config_opt_set(), { NULL, NULL } };
@@ -253,11 +260,10 @@ int config_parse(struct config *cfg, int argc, char **argv, int *i, struct err *
 	globals.cfg = cfg;
 	if (opts_parse(sets, argc, argv, i, &ended, e) < 0)
 		return -1;
-	if (globals.version || globals.help) {
-		if (globals.version)
-			puts("vpod " VPOD_VERSION);
-		else
-			config_print_help();
+	if (config_print_version())
+		return 1;
+	if (globals.help) {
+		config_print_help();
 		return 1;
 	}
 	return config_settle(e);

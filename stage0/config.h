@@ -36,6 +36,9 @@ int config_parse(struct config *cfg, int argc, char **argv, int *i, struct err *
 struct opt_set config_opt_set(void);
 int config_settle(struct err *e);
 
+/* Prints the version if --version stands among a command's options; then nothing else is done. */
+bool config_print_version(void);
+
 void config_free(struct config *cfg);
 void config_print_help(void);
 

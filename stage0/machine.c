@@ -65,10 +65,6 @@ static int choose_accel(const struct host *h, enum accel asked, enum accel *out,
 		return err_hint(e, "--accel=auto falls back to software; 'vpod doctor' tells more");
 	}
 	*out = asked == ACCEL_AUTO ? (h->kvm == KVM_WORKS ? ACCEL_KVM : ACCEL_TCG) : asked;
-	if (asked == ACCEL_AUTO && *out == ACCEL_TCG)
-		log_warn("no hardware virtualization (%s): the pod runs in software (TCG), slowly; "
-			 "--accel=tcg silences this",
-			 h->kvm_why);
 	return 0;
 }
 
@@ -78,21 +74,27 @@ int machine_choose(const struct config *cfg, const struct run_args *r, const cha
 	enum accel asked;
 	struct host host;
 
-	if (accel_parse(r->accel, &asked, e) < 0 || host_probe(cfg, 0, &host, e) < 0)
+	if (accel_parse(r->accel, &asked, e) < 0 ||
+	    kernel_find(cfg, kernel && kernel[0] ? kernel : NULL, &m->kernel, e) < 0 ||
+	    kernel_check(&m->kernel, e) < 0)
 		return -1;
-	m->hv = hv_select(r->hypervisor, asked, &host, e);
-	if (!m->hv || m->hv->probe(cfg, &m->caps, e) < 0)
+	if (host_probe(cfg, 0, &host, e) < 0)
 		return -1;
-	if (m->caps.kvm && asked == ACCEL_TCG)
-		return err_setk(e, ERR_USAGE, 0,
-				"cannot use --accel=tcg with --hypervisor=kvm: only QEMU runs in "
-				"software");
-	if (choose_accel(&host, asked, &m->vm.accel, e) < 0)
+	m->hv = hv_select(r->hypervisor, asked, &host);
+	if (m->hv->probe(cfg, &m->caps, e) < 0 || choose_accel(&host, asked, &m->vm.accel, e) < 0)
 		return -1;
 	m->vm.tsc_khz = host.tsc_khz;
-	if (kernel_find(cfg, kernel && kernel[0] ? kernel : NULL, &m->kernel, e) < 0)
-		return -1;
-	return kernel_check(&m->kernel, e);
+	if (asked == ACCEL_AUTO && m->vm.accel == ACCEL_TCG)
+		snprintf(m->why_slow, sizeof(m->why_slow), "%s", host.kvm_why);
+	return 0;
+}
+
+void machine_warn(const struct machine *m)
+{
+	if (m->why_slow[0])
+		log_warn("no hardware virtualization (%s): the pod runs in software (TCG), slowly; "
+			 "--accel=tcg silences this",
+			 m->why_slow);
 }
 
 static int add_part(struct vm_disk *d, const char *path, struct err *e)

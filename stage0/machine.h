@@ -21,6 +21,7 @@ struct machine {
 	struct kernel kernel;
 	const struct hypervisor *hv;
 	struct hv_caps caps;
+	char why_slow[160]; /* why "auto" fell back to software, "" when it did not */
 	struct vm_spec vm;
 	struct spawn command;
 	struct jail jail;
@@ -39,6 +40,9 @@ struct machine {
  */
 int machine_choose(const struct config *cfg, const struct run_args *r, const char *kernel,
 		   struct machine *m, struct err *e);
+
+/* Warns, once all is known to be right, of a machine that runs in software unasked. */
+void machine_warn(const struct machine *m);
 
 /* Builds the command for pod @p, which is locked by us; writes initrd and scratch disk beneath it.
  */

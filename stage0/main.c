@@ -52,13 +52,19 @@ static int unknown_cmd(int argc, char **argv, struct err *e)
 	names[n] = NULL;
 	if (group && argc < 2)
 		return err_setk(e, ERR_USAGE, 0, "cannot run '%s': it needs a subcommand", shown),
-		       err_hint(e, "'vpod help' lists them");
+		       err_hint(e, "'vpod help %s' lists them", shown);
 	if (group)
 		snprintf(shown, sizeof(shown), "%s %s", argv[0], argv[1]);
 	err_setk(e, ERR_USAGE, 0, "cannot run '%s': no such command", shown);
 	near = nearest_word(shown, names);
 	return near ? err_hint(e, "did you mean '%s'?", near)
 		    : err_hint(e, "'vpod help' lists the commands");
+}
+
+/* "image --help": of a group, which is no command. */
+static bool wants_help(int argc, char **argv)
+{
+	return argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
 }
 
 static int dispatch(int argc, char **argv, struct config *cfg, struct err *e)
@@ -74,6 +80,8 @@ static int dispatch(int argc, char **argv, struct config *cfg, struct err *e)
 		return err_hint(e, "'vpod help' lists the commands");
 	}
 	cmd = find_cmd(argc - i, argv + i, &used);
+	if (!cmd && wants_help(argc - i, argv + i) && cmd_print_group(argv[i]))
+		return 0;
 	if (!cmd)
 		return unknown_cmd(argc - i, argv + i, e);
 	return cmd->run(cfg, argc - i - used + 1, argv + i + used - 1, e);
@@ -87,13 +95,14 @@ int main(int argc, char **argv)
 	int r;
 
 	cfg.as_rkt = argc && !strcmp(slash ? slash + 1 : argv[0], "rkt");
+	log_set(cfg.as_rkt ? "rkt" : "vpod", LOG_WARN);
 	signal(SIGPIPE, SIG_IGN); /* EPIPE tells where */
 	r = dispatch(argc, argv, &cfg, &e);
 	if (r < 0)
-		err_print(&e, cfg.as_rkt ? "rkt" : "vpod");
+		err_print(&e, log_name());
 	if (r >= 0 && (fflush(stdout) || ferror(stdout))) {
 		err_set(&e, errno, "cannot write to standard output");
-		err_print(&e, "vpod");
+		err_print(&e, log_name());
 		r = -1;
 	}
 	r = r < 0 ? (cfg.as_rkt ? EXIT_RKT_ENGINE : EXIT_ENGINE) : r;

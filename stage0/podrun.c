@@ -21,19 +21,22 @@
 
 #define BOOT_TIMEOUT_KVM 60000000000ull
 #define BOOT_TIMEOUT_TCG 180000000000ull
-#define STOP_TIMEOUT 10000000000ull
 
-void podrun_free_images(struct image *images, unsigned nr)
+void podrun_free_images(struct pod_images *images)
 {
 	unsigned i;
 
-	for (i = 0; images && i < nr; i++)
-		image_free(&images[i]);
-	free(images);
+	for (i = 0; i < images->nr; i++) {
+		image_free(&images->v[i]);
+		close_p(&images->locks[i]);
+	}
+	free(images->v);
+	free(images->locks);
+	*images = (struct pod_images){ 0 };
 }
 
 static int ensure_image(const struct config *cfg, const char *ref, enum image_pull pull,
-			struct image *out, struct err *e)
+			struct image *out, int *lock, struct err *e)
 {
 	struct image_insecure insecure = { .http = cfg->insecure_http, .tls = cfg->insecure_tls };
 	cleanup_free char *by_id = NULL;
@@ -42,27 +45,28 @@ static int ensure_image(const struct config *cfg, const char *ref, enum image_pu
 	if (image_ensure(cfg->dir, ref, pull, &insecure, &id, e) < 0)
 		return -1;
 	by_id = xasprintf("sha256:%s", id.hex);
-	return image_load(cfg->dir, by_id, out, e);
+	return image_hold(cfg->dir, by_id, out, lock, e);
 }
 
-int podrun_images(const struct config *cfg, const struct run_args *r, struct image **out,
+int podrun_images(const struct config *cfg, const struct run_args *r, struct pod_images *out,
 		  struct err *e)
 {
-	struct image *images = xcalloc(r->nr_apps, sizeof(*images));
 	enum image_pull pull = PULL_NEW;
 	unsigned i;
 
-	if (r->pull_policy && image_pull_parse(r->pull_policy, &pull, e) < 0) {
-		free(images);
+	if (r->pull_policy && image_pull_parse(r->pull_policy, &pull, e) < 0)
 		return -1;
-	}
+	*out = (struct pod_images){
+		.v = xcalloc(r->nr_apps, sizeof(*out->v)),
+		.locks = xcalloc(r->nr_apps, sizeof(*out->locks)),
+	};
 	for (i = 0; i < r->nr_apps; i++) {
-		if (ensure_image(cfg, r->apps[i].image, pull, &images[i], e) < 0) {
-			podrun_free_images(images, i);
+		if (ensure_image(cfg, r->apps[i].image, pull, &out->v[i], &out->locks[i], e) < 0) {
+			podrun_free_images(out);
 			return -1;
 		}
+		out->nr++;
 	}
-	*out = images;
 	return 0;
 }
 
@@ -84,10 +88,11 @@ static int save_uuid(const char *path, const struct pod *p, struct err *e)
 	return fs_write_atomic(AT_FDCWD, path, line, strlen(line), 0644, e);
 }
 
-static int fill_pod(const struct config *cfg, const struct run_args *r, const struct image *images,
-		    struct pod *p, struct manifest *m, struct err *e)
+static int fill_pod(const struct config *cfg, const struct run_args *r,
+		    const struct pod_images *images, struct pod *p, struct manifest *m,
+		    struct err *e)
 {
-	if (pod_to(cfg, p, POD_PREPARE, e) < 0 || run_args_manifest(cfg, r, images, m, e) < 0)
+	if (pod_to(cfg, p, POD_PREPARE, e) < 0 || run_args_manifest(cfg, r, images->v, m, e) < 0)
 		return -1;
 	if (!m->hostname[0]) {
 		free(m->hostname);
@@ -98,8 +103,8 @@ static int fill_pod(const struct config *cfg, const struct run_args *r, const st
 	return save_uuid(r->uuid_file, p, e);
 }
 
-int podrun_create(const struct config *cfg, const struct run_args *r, const struct image *images,
-		  struct pod *p, struct manifest *m, struct err *e)
+int podrun_create(const struct config *cfg, const struct run_args *r,
+		  const struct pod_images *images, struct pod *p, struct manifest *m, struct err *e)
 {
 	if (pod_create(cfg, p, e) < 0 || fill_pod(cfg, r, images, p, m, e) < 0) {
 		pod_discard(cfg, p);
@@ -114,7 +119,7 @@ static void set_times(const struct run_args *r, enum accel accel, struct supervi
 	a->boot_timeout_ns = r->boot_timeout_ns	  ? r->boot_timeout_ns
 			     : accel == ACCEL_KVM ? BOOT_TIMEOUT_KVM
 						  : BOOT_TIMEOUT_TCG;
-	a->stop_timeout_ns = r->stop_timeout_ns ? r->stop_timeout_ns : STOP_TIMEOUT;
+	a->stop_timeout_ns = r->stop_timeout_ns;
 }
 
 /* The pod's end as one error of ours, when it is not the app's. */
@@ -151,6 +156,7 @@ static int run_vm(const struct config *cfg, const struct run_args *r, struct pod
 		.console_fd = take_fd(&mach->console_fd),
 		.message_fd = take_fd(&mach->message_fd),
 		.debug = cfg->debug,
+		.engine_status = cfg->as_rkt ? EXIT_RKT_ENGINE : EXIT_ENGINE,
 		.timing = t,
 	};
 	int ret;
@@ -181,7 +187,10 @@ int podrun_execute(const struct config *cfg, const struct run_args *r, struct po
 	struct pod_status st = { 0 };
 	struct err late = { 0 };
 
-	if (machine_build(cfg, r, p, m, mach, e) < 0 || pod_to(cfg, p, POD_RUN, e) < 0)
+	if (machine_build(cfg, r, p, m, mach, e) < 0)
+		return -1;
+	machine_warn(mach);
+	if (pod_to(cfg, p, POD_RUN, e) < 0)
 		return -1;
 	t->prepared = now_ns();
 	if (run_vm(cfg, r, p, m, mach, t, &st, e) < 0)

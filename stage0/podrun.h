@@ -13,14 +13,26 @@ struct config;
 struct machine;
 struct tty;
 
-/* Fetches what is missing and loads the images, one per app; caller frees with free_images(). */
-int podrun_images(const struct config *cfg, const struct run_args *r, struct image **out,
+/* One image per app, held against removal until it is freed. */
+struct pod_images {
+	struct image *v;
+	int *locks;
+	unsigned nr;
+};
+
+/*
+ * Fetches what is missing, loads and holds the images; caller frees with podrun_free_images().
+ * Whoever removes images looks at the manifests of prepared pods (imageuser.h): they must be held
+ * until the manifest is written and the pod is prepared, or its machine holds them.
+ */
+int podrun_images(const struct config *cfg, const struct run_args *r, struct pod_images *out,
 		  struct err *e);
-void podrun_free_images(struct image *images, unsigned nr);
+void podrun_free_images(struct pod_images *images);
 
 /* A new pod in phase prepare with its manifest written; undone on failure. */
-int podrun_create(const struct config *cfg, const struct run_args *r, const struct image *images,
-		  struct pod *p, struct manifest *m, struct err *e);
+int podrun_create(const struct config *cfg, const struct run_args *r,
+		  const struct pod_images *images, struct pod *p, struct manifest *m,
+		  struct err *e);
 
 /* Refuses a pod that wants a terminal when standard input is none. */
 int podrun_check_tty(const struct manifest *m, struct err *e);

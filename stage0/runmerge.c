@@ -6,7 +6,6 @@
 
 #include "base/cleanup.h"
 #include "base/num.h"
-#include "guest-init/proto.h"
 #include "stage0/config.h"
 #include "stage0/runopts.h"
 
@@ -16,14 +15,6 @@ static bool is_ac_name(const char *s)
 
 	return n && n <= 63 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n &&
 	       s[0] != '-' && s[n - 1] != '-';
-}
-
-int run_args_check_net(const struct run_args *r, struct err *e)
-{
-	if (!r->net || !strcmp(r->net, "none"))
-		return 0;
-	err_setk(e, ERR_USAGE, 0, "cannot use --net=%s: this version has no networks yet", r->net);
-	return err_hint(e, "--net=none is what pods get");
 }
 
 /* "disk[:SIZE]" or "tmpfs[:SIZE]". */
@@ -230,21 +221,37 @@ static void merge_user(const struct app_args *args, const struct image *img, str
 	a->group = xstrdup(args->group ? args->group : colon ? colon + 1 : "");
 }
 
+static int bad_name(const char *name, struct err *e)
+{
+	err_setk(e, ERR_USAGE, 0, "cannot name an app '%s'", name);
+	return err_hint(e, "a name has a-z, 0-9 and - inside, at most 63");
+}
+
+static int name_is_taken(const char *name, struct err *e)
+{
+	err_setk(e, ERR_USAGE, 0, "cannot run two apps named '%s' in one pod", name);
+	return err_hint(e, "name one of them with --name");
+}
+
+static int check_cwd(const char *cwd, struct err *e)
+{
+	if (!cwd || !cwd[0] || cwd[0] == '/')
+		return 0;
+	return err_setk(e, ERR_USAGE, 0, "cannot use working directory %s: not an absolute path",
+			cwd);
+}
+
 static int merge_name(const struct app_args *args, const struct image *img, struct manifest *m,
 		      struct app *a, struct err *e)
 {
 	unsigned i;
 
 	a->name = xstrdup(args->name ? args->name : img->short_name);
-	if (!is_ac_name(a->name)) {
-		err_setk(e, ERR_USAGE, 0, "cannot name an app '%s'", a->name);
-		return err_hint(e, "a name has a-z, 0-9 and - inside, at most 63");
-	}
+	if (!is_ac_name(a->name))
+		return bad_name(a->name, e);
 	for (i = 0; i + 1 < m->nr_apps; i++) {
-		if (strcmp(m->apps[i].name, a->name))
-			continue;
-		err_setk(e, ERR_USAGE, 0, "cannot run two apps named '%s' in one pod", a->name);
-		return err_hint(e, "name one of them with --name");
+		if (!strcmp(m->apps[i].name, a->name))
+			return name_is_taken(a->name, e);
 	}
 	return 0;
 }
@@ -262,9 +269,8 @@ static int merge_app(const struct app_args *args, const struct image *img, struc
 		return -1;
 	merge_user(args, img, a);
 	a->cwd = xstrdup(args->cwd ? args->cwd : img->working_dir ? img->working_dir : "");
-	if (a->cwd[0] && a->cwd[0] != '/')
-		return err_setk(e, ERR_USAGE, 0,
-				"cannot use working directory %s: not an absolute path", a->cwd);
+	if (check_cwd(a->cwd, e) < 0)
+		return -1;
 	strv_copy(&a->gids, &args->gids);
 	a->readonly = args->readonly && !strcmp(args->readonly, "true");
 	a->memory = args->memory;
@@ -283,71 +289,57 @@ static int merge_app(const struct app_args *args, const struct image *img, struc
 	return 0;
 }
 
-static int check_app_args(const struct app_args *a, struct err *e)
+/* Names that are given; those that images give are checked when they are known. */
+static int check_names(const struct run_args *r, struct err *e)
 {
-	if (a->readonly && strcmp(a->readonly, "true") && strcmp(a->readonly, "false"))
-		return err_setk(e, ERR_USAGE, 0,
-				"cannot use --readonly-rootfs=%s: it takes true or false",
-				a->readonly);
-	return 0;
-}
+	unsigned i, j;
 
-/* App options before the first image are docker's way; with one image it is clear whose they are.
- */
-static int adopt_early_options(struct run_args *r, struct err *e)
-{
-	struct app_args *to = &r->apps[0], *all = &r->all;
-	size_t i;
-	bool any = all->name || all->exec || all->cwd || all->user || all->group || all->readonly ||
-		   all->env.nr_v || all->gids.nr_v || all->memory || all->cpu_milli;
-
-	if (any && r->nr_apps > 1)
-		return err_setk(e, ERR_USAGE, 0,
-				"cannot run: with several images an app's option must follow an "
-				"image");
-#define ADOPT(f) to->f = to->f ? to->f : all->f
-	ADOPT(name);
-	ADOPT(exec);
-	ADOPT(cwd);
-	ADOPT(user);
-	ADOPT(group);
-	ADOPT(readonly);
-	ADOPT(memory);
-	ADOPT(cpu_milli);
-#undef ADOPT
-	for (i = 0; i < all->env.nr_v; i++)
-		strv_add(&to->env, all->env.v[i]);
-	for (i = 0; i < all->gids.nr_v; i++)
-		strv_add(&to->gids, all->gids.v[i]);
-	return 0;
-}
-
-int run_args_check(struct run_args *r, struct err *e)
-{
-	enum scratch_kind kind;
-	uint64_t size;
-	unsigned i;
-
-	if (adopt_early_options(r, e) < 0 || run_args_check_net(r, e) < 0 ||
-	    parse_scratch(r->scratch, &kind, &size, e) < 0)
-		return -1;
-	if (r->timing && strcmp(r->timing, "text") && strcmp(r->timing, "json"))
-		return err_setk(e, ERR_USAGE, 0, "cannot use --timing=%s: it is text or json",
-				r->timing);
-	if ((r->interactive || r->tty) && r->nr_apps > 1)
-		return err_setk(e, ERR_USAGE, 0,
-				"cannot use -i or -t with several apps: whose terminal is it?");
-	if (r->nr_apps > PROTO_MAX_APPS)
-		return err_setk(e, ERR_USAGE, 0, "cannot run %u apps in one pod: at most %u",
-				r->nr_apps, PROTO_MAX_APPS);
-	if (r->hostname && (strlen(r->hostname) > 63 || !r->hostname[0]))
-		return err_setk(e, ERR_USAGE, 0, "cannot use --hostname=%s: 1 to 63 characters",
-				r->hostname);
 	for (i = 0; i < r->nr_apps; i++) {
-		if (check_app_args(&r->apps[i], e) < 0)
-			return -1;
+		const char *name = r->apps[i].name;
+
+		if (!name)
+			continue;
+		if (!is_ac_name(name))
+			return bad_name(name, e);
+		for (j = 0; j < i; j++) {
+			if (r->apps[j].name && !strcmp(r->apps[j].name, name))
+				return name_is_taken(name, e);
+		}
 	}
 	return 0;
+}
+
+static int check_app(const struct app_args *args, const struct manifest *m, struct err *e)
+{
+	struct manifest scrap = { 0 };
+	struct app *a = manifest_add_app(&scrap);
+	const struct image none = { 0 };
+	int r = merge_env(args, &none, a, e) < 0 || check_cwd(args->cwd, e) < 0 ? -1 : 0;
+	size_t i;
+
+	for (i = 0; !r && i < args->mounts.nr_v; i++)
+		r = parse_mount(args->mounts.v[i], m, a, e);
+	manifest_free(&scrap);
+	return r;
+}
+
+int run_args_check_merge(const struct run_args *r, struct err *e)
+{
+	cleanup_manifest struct manifest m = { 0 };
+	size_t j;
+	unsigned i;
+
+	if (parse_scratch(r->scratch, &m.scratch, &m.scratch_size, e) < 0 || check_names(r, e) < 0)
+		return -1;
+	for (j = 0; j < r->volumes.nr_v; j++) {
+		if (parse_volume(r->volumes.v[j], &m, e) < 0)
+			return -1;
+	}
+	for (i = 0; i < r->nr_apps; i++) {
+		if (check_app(&r->apps[i], &m, e) < 0)
+			return -1;
+	}
+	return check_app(&r->all, &m, e);
 }
 
 int run_args_manifest(const struct config *cfg, const struct run_args *r,

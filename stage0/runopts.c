@@ -28,7 +28,6 @@ APP_STRING(exec)
 APP_STRING(cwd)
 APP_STRING(user)
 APP_STRING(group)
-APP_STRING(readonly)
 
 #define APP_LIST(field)                                                 \
 	static int app_##field(void *ctx, const char *v, struct err *e) \
@@ -68,7 +67,58 @@ static int app_memory(void *ctx, const char *v, struct err *e)
 
 static int app_cpu(void *ctx, const char *v, struct err *e)
 {
-	return num_parse_cpus(v, &current(ctx)->cpu_milli, e);
+	uint64_t milli;
+
+	if (num_parse_cpus(v, &milli, e) < 0)
+		return -1;
+	if (milli > RUN_MAX_CPUS * 1000)
+		return err_set(e, 0, "a VM has at most %d CPUs", RUN_MAX_CPUS);
+	current(ctx)->cpu_milli = milli;
+	return 0;
+}
+
+static int app_readonly(void *ctx, const char *v, struct err *e)
+{
+	if (strcmp(v, "true") && strcmp(v, "false"))
+		return err_set(e, 0, "it takes true or false");
+	current(ctx)->readonly = v;
+	return 0;
+}
+
+/* 0 is no way to say "as usual": that is what leaving the option out means. */
+static int pod_vm_cpus(void *ctx, const char *v, struct err *e)
+{
+	struct run_args *r = ctx;
+
+	if (num_parse_u64(v, 1, RUN_MAX_CPUS, &r->vm_cpus) < 0)
+		return err_set(e, 0, "a VM has 1 to %d CPUs", RUN_MAX_CPUS);
+	return 0;
+}
+
+static int pod_vm_memory(void *ctx, const char *v, struct err *e)
+{
+	struct run_args *r = ctx;
+	uint64_t n;
+
+	if (num_parse_size(v, &n, e) < 0)
+		return -1;
+	if (n < RUN_MIN_MEMORY)
+		return err_set(e, 0, "a VM needs at least 64 MiB of memory");
+	r->vm_memory = n;
+	return 0;
+}
+
+static int pod_boot_timeout(void *ctx, const char *v, struct err *e)
+{
+	struct run_args *r = ctx;
+	uint64_t n;
+
+	if (num_parse_duration(v, &n, e) < 0)
+		return -1;
+	if (!n)
+		return err_set(e, 0, "a guest needs time to boot");
+	r->boot_timeout_ns = n;
+	return 0;
 }
 
 #define POD(f) offsetof(struct run_args, f)
@@ -127,44 +177,33 @@ static int app_cpu(void *ctx, const char *v, struct err *e)
 		TEXT("kernel", kernel, "NAME", "kernel to boot, see 'vpod kernel list'"), \
 		TEXT("pull-policy", pull_policy, "never|new|update", "when to fetch images (new)")
 
-#define START_OPTS                                                                           \
-	TEXT("net", net, "none", "network; only none in this version"),                      \
-		TEXT("hypervisor", hypervisor, "auto|kvm|qemu",                              \
-		     "which monitor runs the pod (auto)"),                                   \
-		TEXT("accel", accel, "auto|kvm|tcg",                                         \
-		     "hardware or software virtualization (auto)"),                          \
-		TEXT("kernel-append", append, "ARGS",                                        \
-		     "further words for the kernel command line"),                           \
-		{ "vm-memory",                                                               \
-		  0,                                                                         \
-		  OPT_SIZE,                                                                  \
-		  POD(vm_memory),                                                            \
-		  "SIZE",                                                                    \
-		  NULL,                                                                      \
-		  "the VM's memory (512Mi, or the apps' limits and 128Mi)",                  \
-		  NULL },                                                                    \
-		{ "vm-cpus",                                                                 \
-		  0,                                                                         \
-		  OPT_U64,                                                                   \
-		  POD(vm_cpus),                                                              \
-		  "N",                                                                       \
-		  NULL,                                                                      \
-		  "the VM's CPUs (the apps' limits, or 1)",                                  \
-		  NULL },                                                                    \
-		TIME("timeout", timeout_ns, "end the pod after this time, with status 124"), \
-		TIME("boot-timeout", boot_timeout_ns,                                        \
-		     "how long the guest may take to boot (60s, TCG 180s)"),                 \
-		TIME("stop-timeout", stop_timeout_ns,                                        \
-		     "between the stop signal and the kill (10s)"),                          \
-		FLAG("rm", 0, rm, "remove the pod when it has ended"),                       \
-		{ "timing",                                                                  \
-		  0,                                                                         \
-		  OPT_STR,                                                                   \
-		  POD(timing),                                                               \
-		  "FORMAT",                                                                  \
-		  "text",                                                                    \
-		  "tell on standard error how long each phase took (text, json)",            \
-		  NULL },                                                                    \
+#define START_OPTS                                                                             \
+	TEXT("net", net, "none", "network; only none in this version"),                        \
+		TEXT("hypervisor", hypervisor, "auto|kvm|qemu",                                \
+		     "which monitor runs the pod (auto)"),                                     \
+		TEXT("accel", accel, "auto|kvm|tcg",                                           \
+		     "hardware or software virtualization (auto)"),                            \
+		TEXT("kernel-append", append, "ARGS",                                          \
+		     "further words for the kernel command line"),                             \
+		CALL("vm-memory", 0, "SIZE",                                                   \
+		     "the VM's memory (512Mi, or the apps' limits and 128Mi)", pod_vm_memory), \
+		CALL("vm-cpus", 0, "N", "the VM's CPUs, 1 to 16 (the apps' limits, or 1)",     \
+		     pod_vm_cpus),                                                             \
+		TIME("timeout", timeout_ns,                                                    \
+		     "end the pod after this time, with status 124; 0 is never"),              \
+		CALL("boot-timeout", 0, "TIME",                                                \
+		     "how long the guest may take to boot (60s, TCG 180s)", pod_boot_timeout), \
+		TIME("stop-timeout", stop_timeout_ns,                                          \
+		     "between the stop signal and the kill (10s); 0 kills at once"),           \
+		FLAG("rm", 0, rm, "remove the pod when it has ended"),                         \
+		{ "timing",                                                                    \
+		  0,                                                                           \
+		  OPT_STR,                                                                     \
+		  POD(timing),                                                                 \
+		  "FORMAT",                                                                    \
+		  "text",                                                                      \
+		  "tell on standard error how long each phase took (text, json)",              \
+		  NULL },                                                                      \
 		FLAG("dry-run", 0, dry_run, "print the hypervisor's command and stop")
 
 #define STDIO_OPTS                                                                \
@@ -253,12 +292,12 @@ int run_args_parse(const struct cmd *cmd, int argc, char **argv, struct run_args
 		{ cmd->opts, out }, { cmd_help_opts, &help }, config_opt_set(), { NULL, NULL }
 	};
 
-	*out = (struct run_args){ 0 };
+	*out = (struct run_args)RUN_ARGS_INIT;
 	if (parse_words(sets, argc, argv, out, e) < 0 && !help)
-		return -1;
+		return config_print_version() ? 1 : -1;
 	if (help)
 		cmd_print_help(cmd);
-	return help ? 1 : config_settle(e);
+	return help || config_print_version() ? 1 : config_settle(e);
 }
 
 static void app_args_free(struct app_args *a)

@@ -54,14 +54,25 @@ struct run_args {
 	const char *uuid_file;
 	const char *timing; /* NULL, "text" or "json" */
 	const char *pull_policy;
-	const char *append; /* --kernel-append */
-	uint64_t timeout_ns;
-	uint64_t boot_timeout_ns;
-	uint64_t stop_timeout_ns;
-	uint64_t vm_memory;
-	uint64_t vm_cpus;
+	const char *append;	  /* --kernel-append */
+	uint64_t timeout_ns;	  /* 0: none */
+	uint64_t boot_timeout_ns; /* 0: the accelerator's default */
+	uint64_t stop_timeout_ns; /* 0: killed at once */
+	uint64_t vm_memory;	  /* 0: what the apps need */
+	uint64_t vm_cpus;	  /* 0: what the apps need */
 	bool interactive, tty, rm, dry_run, quiet;
 };
+
+#define STOP_TIMEOUT_NS 10000000000ull
+#define RUN_ARGS_INIT                              \
+	{                                          \
+		.stop_timeout_ns = STOP_TIMEOUT_NS \
+	}
+
+#define RUN_MIN_MEMORY (64ull << 20)
+
+/* No hypervisor gives a VM more, so neither can an app have more. */
+#define RUN_MAX_CPUS 16
 
 extern const struct opt run_opts[];	     /* what "run" takes */
 extern const struct opt prepare_opts[];	     /* what "prepare" takes */
@@ -72,11 +83,18 @@ int run_args_parse(const struct cmd *cmd, int argc, char **argv, struct run_args
 		   struct err *e);
 void run_args_free(struct run_args *r);
 
-/* Checks what does not need an image, and gives early app options to the one image. */
+/*
+ * Checks what does not need an image, and gives early app options to the one image.  Whatever is
+ * wrong with the command line alone is told here: before the host is looked at and anything
+ * fetched.
+ */
 int run_args_check(struct run_args *r, struct err *e);
 
-/* The part of it that run-prepared shares: --net. */
-int run_args_check_net(const struct run_args *r, struct err *e);
+/* The part of it that run-prepared shares: how the machine is started. */
+int run_args_check_start(const struct run_args *r, struct err *e);
+
+/* What merging refuses whatever the images are: volumes, mounts, names and the like. */
+int run_args_check_merge(const struct run_args *r, struct err *e);
 
 /* Fills the manifest from the arguments and the images (one per app, in order). */
 int run_args_manifest(const struct config *cfg, const struct run_args *r,

@@ -12,11 +12,13 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "stage0/pod.h"
 #include "stage0/supervisor.h"
 #include "stage0/tty.h"
 
 #define KILL_SLACK_NS 2000000000ull /* for the guest's own kill and power-off, beyond its grace */
+#define STOP_MAX_NS (UINT32_MAX * 1000000ull) /* what a frame can tell */
 #define INT_TWICE_NS 2000000000ull
 
 #define from_member(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
@@ -56,6 +58,8 @@ static void stop_apps(struct supervisor *s, uint64_t grace_ns)
 {
 	if (s->phase == ENDING)
 		return;
+	if (grace_ns > STOP_MAX_NS)
+		grace_ns = STOP_MAX_NS;
 	if (s->phase == BOOTING) { /* nothing runs that could be asked */
 		supervise_kill_vm(s);
 		return;
@@ -77,9 +81,10 @@ static void timeout_expired(struct timer *t)
 static void boot_expired(struct timer *t)
 {
 	struct supervisor *s = from_member(t, struct supervisor, boot);
+	char time[32];
 
-	verdict_set(s, REASON_BOOT_FAILED, "the guest was not ready in %llu s",
-		    (unsigned long long)(s->args->boot_timeout_ns / 1000000000));
+	verdict_set(s, REASON_BOOT_FAILED, "the guest was not ready in %s",
+		    num_format_duration(s->args->boot_timeout_ns, time));
 	supervise_kill_vm(s);
 }
 

@@ -188,7 +188,7 @@ static void ev_failed(void *ctx, unsigned app, int code, int num, const char *ms
 		return;
 	}
 	s->st->apps[app].state = APP_EXITED;
-	s->st->apps[app].code = code;
+	s->st->apps[app].code = code == EXIT_ENGINE ? s->args->engine_status : code;
 	s->st->apps[app].finished_ns = unix_ns();
 	note_failure(s, app, code);
 	log_error("app %s: %s", s->args->manifest->apps[app].name, msg);

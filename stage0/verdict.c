@@ -146,7 +146,7 @@ void verdict_finish(struct supervisor *s)
 	case REASON_BOOT_FAILED:
 	case REASON_VIOLATION:
 	case REASON_VMM_CRASH:
-		st->code = EXIT_ENGINE;
+		st->code = s->args->engine_status;
 		break;
 	default:
 		if (failed >= 0)

@@ -9,20 +9,42 @@
 
 static const struct hypervisor *const hypervisors[] = { &hv_kvm, &hv_qemu };
 
-const struct hypervisor *hv_select(const char *name, enum accel asked, const struct host *host,
-				   struct err *e)
+static bool is_auto(const char *name)
+{
+	return !name || !strcmp(name, "auto");
+}
+
+static const struct hypervisor *find(const char *name)
 {
 	size_t i;
 
-	if (!name || !strcmp(name, "auto"))
-		return host->kvm == KVM_WORKS && asked != ACCEL_TCG ? &hv_kvm : &hv_qemu;
 	for (i = 0; i < nitems(hypervisors); i++) {
 		if (!strcmp(hypervisors[i]->name, name))
 			return hypervisors[i];
 	}
-	err_setk(e, ERR_USAGE, 0, "cannot use --hypervisor=%s: no such hypervisor", name);
-	err_hint(e, "use auto, kvm or qemu");
 	return NULL;
+}
+
+int hv_check(const char *name, enum accel asked, struct err *e)
+{
+	if (is_auto(name))
+		return 0;
+	if (!find(name)) {
+		err_setk(e, ERR_USAGE, 0, "cannot use --hypervisor=%s: no such hypervisor", name);
+		return err_hint(e, "use auto, kvm or qemu");
+	}
+	if (find(name) == &hv_kvm && asked == ACCEL_TCG)
+		return err_setk(e, ERR_USAGE, 0,
+				"cannot use --accel=tcg with --hypervisor=kvm: only QEMU runs in "
+				"software");
+	return 0;
+}
+
+const struct hypervisor *hv_select(const char *name, enum accel asked, const struct host *host)
+{
+	if (!is_auto(name))
+		return find(name);
+	return host->kvm == KVM_WORKS && asked != ACCEL_TCG ? &hv_kvm : &hv_qemu;
 }
 
 int accel_parse(const char *s, enum accel *out, struct err *e)
@@ -58,9 +80,11 @@ int vmspec_check(const struct vm_spec *vm, const struct hv_caps *caps, struct er
 {
 	unsigned i;
 
-	if (!vm->cpus || vm->cpus > caps->max_cpus)
-		return err_setk(e, ERR_USAGE, 0, "cannot run a VM with %u CPUs: 1 to %u", vm->cpus,
-				caps->max_cpus);
+	if (!vm->cpus || vm->cpus > caps->max_cpus) {
+		err_setk(e, ERR_USAGE, 0, "cannot run a VM with %u CPUs: 1 to %u", vm->cpus,
+			 caps->max_cpus);
+		return err_hint(e, "it has as many as the apps' --cpu add up to, or --vm-cpus");
+	}
 	if (vm->memory < (64ull << 20))
 		return err_setk(e, ERR_USAGE, 0, "cannot run a VM with less than 64 MiB of memory");
 	if (vm->nr_disks > caps->max_disks) {

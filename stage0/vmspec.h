@@ -78,12 +78,14 @@ struct hypervisor {
 extern const struct hypervisor hv_kvm;
 extern const struct hypervisor hv_qemu;
 
+/* Refuses a name that is none, and one that cannot do what was @asked. */
+int hv_check(const char *name, enum accel asked, struct err *e);
+
 /*
- * By name.  "auto" and NULL choose: our own monitor where KVM runs guest kernels and @asked allows
- * it, else QEMU.
+ * By a name that hv_check() took.  "auto" and NULL choose: our own monitor where KVM runs guest
+ * kernels and @asked allows it, else QEMU.
  */
-const struct hypervisor *hv_select(const char *name, enum accel asked, const struct host *host,
-				   struct err *e);
+const struct hypervisor *hv_select(const char *name, enum accel asked, const struct host *host);
 
 int accel_parse(const char *s, enum accel *out, struct err *e);
 

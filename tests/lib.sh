@@ -100,6 +100,9 @@ make_busybox() {
 	chmod 1777 "$1"/tmp
 }
 
+# Whether the programs under test are of a sanitizer build, which takes more memory.
+is_sanitized() { ldd "$O/vpod" | grep -q libasan; }
+
 # The tuned kernel's directory; builds it when the cache is empty.  VPOD_TEST_TUNED names it where
 # looking for it would take long.
 tuned_kernel() {
