@@ -180,12 +180,13 @@ static void *run_vcpu(void *arg)
 
 	machine_wait_release(v->m);
 	for (;;) {
-		if (ioctl(v->fd, KVM_RUN, 0) < 0 && errno != EINTR && errno != EAGAIN) {
+		if (ioctl(v->fd, KVM_RUN, 0) == 0) {
+			if (!handle_exit(v))
+				return NULL;
+		} else if (errno != EINTR && errno != EAGAIN) { /* EAGAIN: a vCPU just woken */
 			machine_end(v->m, END_FAILED, "vCPU %u: %s", v->index, strerror(errno));
 			return NULL;
 		}
-		if (!handle_exit(v))
-			return NULL;
 	}
 }
 
