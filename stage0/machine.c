@@ -37,7 +37,7 @@ void machine_init(struct machine *m)
 	m->vm.control_fd = m->vm.console_fd = m->vm.lock_fd = -1;
 }
 
-void machine_free(struct machine *m)
+void machine_release(struct machine *m)
 {
 	unsigned i;
 
