@@ -16,6 +16,7 @@
 #include "base/strbuf.h"
 #include "vmm/boot.h"
 #include "vmm/vcpu.h"
+#include "vmm/virtio/console.h"
 #include "vmm/virtio/rng.h"
 
 /* Below the BIOS, above all devices: three pages that Intel's real mode needs. */
@@ -169,6 +170,13 @@ int machine_add(struct machine *m, struct virtio_dev *d, struct err *e)
 	return virtio_mmio_attach(m, d, e);
 }
 
+static int add_console(struct machine *m, struct err *e)
+{
+	struct virtio_dev *d = console_new(m->spec->ports, m->spec->nr_ports, e);
+
+	return d ? machine_add(m, d, e) : -1;
+}
+
 /* The order in which the guest finds them: the same as with QEMU. */
 static int add_devices(struct machine *m, struct err *e)
 {
@@ -176,6 +184,8 @@ static int add_devices(struct machine *m, struct err *e)
 	int irq = machine_irqfd(m, UART_GSI, e);
 
 	if (irq < 0 || uart_init(&m->uart, &m->loop, s->serial.fd, s->serial_max, irq, e) < 0)
+		return -1;
+	if (s->has_console && add_console(m, e) < 0)
 		return -1;
 	if (s->has_rng && machine_add(m, rng_new(), e) < 0)
 		return -1;

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,7 @@ int main(int argc, char **argv)
 	struct err e;
 
 	log_set("vpod-vmm", LOG_WARN);
+	signal(SIGPIPE, SIG_IGN); /* a stream whose reader is gone answers EPIPE */
 	if (parse_args(&a, argc, argv, &e) < 0) {
 		err_print(&e, "vpod-vmm");
 		return 2;

@@ -4,6 +4,7 @@
  * descriptor is copied, checked, and the copy used.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/machine.h"
 #include "vmm/virtio/virtio.h"
@@ -183,6 +184,14 @@ bool vq_enable_kicks(struct virtqueue *q)
 		*(volatile uint16_t *)&q->used->flags = 0;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return avail_idx(q) != q->next_avail;
+}
+
+void vq_kick_again(struct virtqueue *q)
+{
+	uint64_t one = 1;
+
+	if (q->is_live && write(q->kick.fd, &one, sizeof(one)) < 0)
+		return; /* 2^64 are pending */
 }
 
 /* Copies up to @len bytes from @offset on in @n buffers; @to_buf says which way. */

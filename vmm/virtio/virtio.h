@@ -29,7 +29,7 @@
 #include "base/loop.h"
 #include "vmm/mem.h"
 
-#define VIRTIO_MAX_QUEUES 10
+#define VIRTIO_MAX_QUEUES 12
 #define VQ_MAX_SIZE 256 /* descriptors, of any queue */
 
 struct machine;
@@ -125,6 +125,9 @@ void virtio_signal(struct virtqueue *q);
 /* No notifications of @q wanted (a wish), or wanted again: then true if requests came meanwhile. */
 void vq_disable_kicks(struct virtqueue *q);
 bool vq_enable_kicks(struct virtqueue *q);
+
+/* As if the guest had notified: for a device that leaves requests to the loop's next turn. */
+void vq_kick_again(struct virtqueue *q);
 
 /* Tells the driver that the config space changed. Loop. */
 void virtio_config_changed(struct virtio_dev *d);
