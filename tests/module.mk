@@ -28,6 +28,21 @@ $(TEST_TOOLS): $(O)/tests/tools/%: $(O)/tests/tools/%.o $(O)/tests/libvpod.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
 
+# Guests of a few bytes, for tests/vmm/*.t.
+PAYLOAD_FLAGS = -ffreestanding -nostdlib -static -no-pie -fno-pie -O2 -Wall -Wextra -Werror \
+	-mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -Wl,-T,tests/vmm/guest.ld -Wl,--build-id=none \
+	-Wl,--no-warn-rwx-segments -Wl,-z,noexecstack
+PAYLOADS := $(patsubst tests/vmm/%,$(O)/tests/vmm/%,$(basename $(wildcard tests/vmm/*.S tests/vmm/*.c)))
+$(O)/tests/vmm/%: tests/vmm/%.S tests/vmm/guest.ld
+	$(say) GUEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PAYLOAD_FLAGS) -o $@ $<
+$(O)/tests/vmm/%: tests/vmm/%.c tests/vmm/guest.ld tests/vmm/lib.h
+	$(say) GUEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PAYLOAD_FLAGS) -o $@ $<
+
 # Fuzzers: everything once more, by clang.
 FUZZ_CC ?= clang
 FUZZ_FLAGS = -std=gnu17 -g -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-omit-frame-pointer \
@@ -47,9 +62,10 @@ $(FUZZ_PROGRAMS): $(O)/fuzz/fuzz_%: $(O)/fuzz/tests/fuzz/fuzz_%.o $(O)/fuzz/libv
 	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(TEST_LIBS)
 .SECONDARY: $(patsubst %,$(O)/fuzz/tests/fuzz/%.o,$(FUZZ_NAMES))
 
-.PHONY: unit-programs fuzz-programs fuzz check test golden
-unit-programs: all $(UNIT_PROGRAMS) $(TEST_TOOLS)
+.PHONY: payloads unit-programs fuzz-programs fuzz check test golden
+unit-programs: all $(UNIT_PROGRAMS) $(TEST_TOOLS) $(PAYLOADS)
 fuzz-programs: $(FUZZ_PROGRAMS)
+payloads: $(PAYLOADS)
 
 # make fuzz SECONDS=60 [FUZZ=fuzz_ref]
 SECONDS ?= 60
