@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # vmm: vpod-vmm, the KVM monitor.  Static with musl, as vpod-init; natively for tests and fuzzers.
-VMM_CORE_SRCS := $(addprefix vmm/,acpi.c aml.c boot.c cpuid.c kernel_bzimage.c kernel_elf.c machine.c mem.c \
-	mptable.c ports.c spec.c spec_open.c uart.c vcpu.c virtio/console.c virtio/mmio.c \
-	virtio/queue.c virtio/rng.c)
+VMM_CORE_SRCS := $(filter-out vmm/main.c,$(wildcard vmm/*.c vmm/virtio/*.c))
 VMM_BASE_SRCS := $(addprefix base/,err.c fs.c jail.c log.c loop.c num.c options.c strbuf.c)
 VMM_OBJS := $(patsubst %.c,$(O)/vmm-static/%.o,vmm/main.c $(VMM_CORE_SRCS) $(VMM_BASE_SRCS))
 
