@@ -300,6 +300,8 @@ static int make_jail(const struct config *cfg, struct machine *m, struct err *e)
 		return -1;
 	strv_add(&m->jail.files, m->vm.kernel);
 	strv_add(&m->jail.files, m->vm.initrd);
+	/* QEMU tries locks on it, and complains in front of what it has to say. */
+	strv_add(&m->jail.devices, "/dev/null");
 	if (m->vm.accel == ACCEL_KVM) {
 		strv_add(&m->jail.devices, "/dev/kvm");
 		if (stat("/dev/kvm", &kvm) == 0)
