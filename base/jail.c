@@ -243,7 +243,7 @@ static int drop_rights(struct err *e)
 {
 	if (drop_capabilities(e) < 0)
 		return -1;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_set(e, errno, "cannot give up privileges");
 	return 0;
 }
@@ -258,7 +258,9 @@ int jail_enter(const struct jail *j, struct err *e)
 
 int jail_drop_rights(const struct jail *j, struct err *e)
 {
-	if (set_limits(j, e) < 0)
+	if (set_limits(j, e) < 0 || drop_rights(e) < 0)
 		return -1;
-	return drop_rights(e);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_set(e, errno, "cannot make the worker untraceable");
+	return 0;
 }

@@ -13,7 +13,9 @@
  *  3. limits      no core, RLIMIT_NOFILE, and what the caller adds.
  *  4. identity    root's child: setgroups, setgid, setuid to the jail's ids, then a user namespace
  *                 without any mapping, so that not even its own uid has a name there.
- *  5. rights      all capability sets empty, bounding set too, no-new-privileges, not dumpable.
+ *  5. rights      all capability sets empty, bounding set too, no-new-privileges.  A forked worker
+ *                 is not dumpable either; a program that is executed is again, by execve(2): what
+ *                 keeps others from tracing it is the uid that only it has.
  *
  * Works for root and for an ordinary user (with user namespaces).
  */
@@ -29,7 +31,8 @@
 
 struct jail {
 	struct strv files;   /* host paths visible in the jail at the same path, read-only */
-	struct strv devices; /* the same, device nodes: /dev/kvm; root's child owns its own */
+	struct strv devices; /* the same, device nodes: /dev/null, /dev/kvm; root's child owns its
+				own */
 	uid_t uid;	     /* of root's children; 0 for ordinary users, who stay who they are */
 	gid_t gid;
 	gid_t extra_gid;     /* one supplementary group, (gid_t)-1: none */
@@ -49,7 +52,7 @@ int jail_map_ids(const struct jail *j, pid_t pid, struct err *e);
 /* Child's half, after the maps are there: stages 2 to 5. Allocates nothing. */
 int jail_enter(const struct jail *j, struct err *e);
 
-/* Stages 3 and 5 alone: for forked workers that have no files to see. */
+/* Stages 3 and 5 alone, and not dumpable: for forked workers that have no files to see. */
 int jail_drop_rights(const struct jail *j, struct err *e);
 
 #endif

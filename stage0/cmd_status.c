@@ -28,6 +28,7 @@ static const struct opt status_opts[] = {
 /* key=value lines in rkt's order, then reason= and message=. */
 static void print_lines(const struct podinfo *i, const struct pod *p)
 {
+	cleanup_sb struct strbuf message = STRBUF_INIT;
 	bool ended = i->phase == POD_EXITED || (i->phase == POD_RUN && !p->is_locked);
 	char t[64];
 	unsigned n;
@@ -46,6 +47,11 @@ static void print_lines(const struct podinfo *i, const struct pod *p)
 	}
 	if (i->status.finished_ns)
 		printf("reason=%s\n", reason_name(i->status.reason));
+	if (i->status.finished_ns && i->status.message[0]) {
+		/* A broken guest may have said it. */
+		sb_add_printable(&message, i->status.message, strlen(i->status.message));
+		printf("message=%s\n", message.buf);
+	}
 }
 
 static int print_status(const struct pod *p, enum output output, struct err *e)

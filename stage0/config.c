@@ -83,32 +83,69 @@ const struct opt global_opts[] = {
 	OPT_END,
 };
 
+static int bad_file(const char *file, struct err *e)
+{
+	e->kind = ERR_USAGE;
+	err_wrap(e, "cannot use %s", file);
+	return err_hint(e, "{\"rktKind\":\"paths\",\"rktVersion\":\"v1\",\"data\":\"/DIRECTORY\"}");
+}
+
+/* A key that nobody knows is one that somebody misspelt: what it was to say would not happen. */
+static int check_keys(const cJSON *j, struct err *e)
+{
+	/* The last one is rkt's: where its images of stage1 lie, which vpod does not have. */
+	static const char *const known[] = { "rktKind", "rktVersion", "data", "stage1-images" };
+	const cJSON *item;
+	size_t i;
+
+	cJSON_ArrayForEach(item, j)
+	{
+		for (i = 0; i < nitems(known) && strcmp(item->string, known[i]); i++)
+			;
+		if (i == nitems(known))
+			return err_set(e, 0, "it has an unknown key \"%s\"", item->string);
+	}
+	return 0;
+}
+
+static int check_paths(const cJSON *j, const char **data, struct err *e)
+{
+	const char *kind = NULL, *version = NULL, *ignored = NULL;
+
+	if (json_get_str(j, "rktKind", &kind, e) < 0 ||
+	    json_get_str(j, "rktVersion", &version, e) < 0 ||
+	    json_get_str(j, "data", data, e) < 0 ||
+	    json_get_str(j, "stage1-images", &ignored, e) < 0)
+		return -1;
+	if (!kind || strcmp(kind, "paths"))
+		return err_set(e, 0, "rktKind is not \"paths\"");
+	if (!version || strcmp(version, "v1"))
+		return err_set(e, 0, "rktVersion is not \"v1\"");
+	if (*data && (*data)[0] != '/')
+		return err_set(e, 0, "data \"%s\" is not an absolute path", *data);
+	return check_keys(j, e);
+}
+
 /* The value "data" that one directory's paths.d gives, or NULL. Caller owns. */
 static int read_paths_file(const char *file, char **data, struct err *e)
 {
 	cleanup_sb struct strbuf text = STRBUF_INIT;
 	cleanup_json cJSON *j = NULL;
-	const char *kind = NULL, *value = NULL;
+	const char *value = NULL;
 
 	if (fs_read(AT_FDCWD, file, 65536, &text, e) < 0)
 		return -1;
 	j = json_parse(text.buf, text.len, file, e);
 	if (!j)
 		return -1;
-	if (json_get_str(j, "rktKind", &kind, e) < 0 || json_get_str(j, "data", &value, e) < 0)
-		return err_wrap(e, "cannot use %s", file);
-	if (!kind || strcmp(kind, "paths"))
-		return err_set(e, 0, "cannot use %s: rktKind is not \"paths\"", file);
-	if (!value)
-		return 0;
-	if (*data)
-		return err_set(e, 0,
-			       "cannot use %s: another file of its directory sets \"data\" too",
-			       file);
-	if (value[0] != '/')
-		return err_set(e, 0, "cannot use %s: data \"%s\" is not an absolute path", file,
-			       value);
-	*data = xstrdup(value);
+	if (check_paths(j, &value, e) < 0)
+		return bad_file(file, e);
+	if (value && *data) {
+		err_set(e, 0, "another file of its directory sets \"data\" too");
+		return bad_file(file, e);
+	}
+	if (value)
+		*data = xstrdup(value);
 	return 0;
 }
 

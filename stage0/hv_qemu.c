@@ -207,6 +207,8 @@ static int qemu_jail_files(const struct config *cfg, const struct vm_spec *vm, s
 		return -1;
 	strv_add(&jail->files, vm->kernel);
 	strv_add(&jail->files, vm->initrd);
+	/* It tries locks on it, and complains in front of what it has to say. */
+	strv_add(&jail->devices, "/dev/null");
 	if (vm->accel != ACCEL_KVM)
 		return 0;
 	strv_add(&jail->devices, "/dev/kvm");

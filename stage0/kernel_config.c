@@ -5,10 +5,11 @@
 
 #include "base/cleanup.h"
 
-/* kernel-config/needs lists the same symbols; tests/unit/test_kernel_config.c compares. */
+/* kernel-config/needs says the same; tests/unit/test_kernel_config.c compares, line by line. */
 const struct kernel_need kernel_needs[] = {
 	{ "64BIT", NULL, NULL, "vpod-init is a 64-bit program", false },
 	{ "PVH", NULL, NULL, "direct boot of a vmlinux", false },
+	{ "KVM_GUEST", NULL, NULL, "exact time under KVM", true },
 	{ "BLK_DEV_INITRD", NULL, NULL, "the initramfs", false },
 	{ "BINFMT_ELF", NULL, NULL, "programs", false },
 	{ "BINFMT_SCRIPT", NULL, "binfmt_script", "scripts", true },
@@ -38,12 +39,15 @@ const struct kernel_need kernel_needs[] = {
 	{ "EROFS_FS", NULL, "erofs", "the root file systems", false },
 	{ "EROFS_FS_XATTR", NULL, NULL, "file capabilities in images", true },
 	{ "EROFS_FS_SECURITY", NULL, NULL, "file capabilities in images", true },
+	{ "EROFS_FS_POSIX_ACL", NULL, NULL, "ACLs in images", true },
 	{ "OVERLAY_FS", NULL, "overlay", "writable root file systems", false },
 	{ "EXT4_FS", NULL, "ext4", "the scratch disk", false },
 	{ "NAMESPACES", NULL, NULL, "apps apart from each other", false },
 	{ "PID_NS", NULL, NULL, "processes of apps", false },
 	{ "UTS_NS", NULL, NULL, "host names of apps", false },
 	{ "IPC_NS", NULL, NULL, "System V IPC of apps", false },
+	{ "USER_NS", NULL, NULL, "user namespaces in apps", true },
+	{ "NET_NS", NULL, NULL, "network namespaces in apps", true },
 	{ "CGROUPS", NULL, NULL, "limits of apps", false },
 	{ "MEMCG", NULL, NULL, "memory limits", false },
 	{ "CGROUP_SCHED", NULL, NULL, "CPU shares", false },

@@ -117,6 +117,13 @@ static int sync_path(const char *path, struct err *e)
 	return fd < 0 ? -1 : fs_sync_dir(fd, path, e);
 }
 
+/* What only a running pod needs: the supervisor's socket, and the guest's initramfs. */
+static void drop_running_files(const struct pod *p)
+{
+	(void)unlinkat(p->dirfd, "control.sock", 0); /* what stays does no harm, and goes with it */
+	(void)unlinkat(p->dirfd, "initrd", 0);
+}
+
 int pod_to(const struct config *cfg, struct pod *p, enum pod_phase phase, struct err *e)
 {
 	cleanup_free char *from = pod_path(cfg, p), *to = NULL;
@@ -126,6 +133,8 @@ int pod_to(const struct config *cfg, struct pod *p, enum pod_phase phase, struct
 	if (!p->is_ours || !(phase_edges[p->phase] & TO(phase)))
 		return err_set(e, 0, "cannot move pod %s from %s to %s", p->uuid,
 			       phase_dirs[p->phase], phase_dirs[phase]);
+	if (phase == POD_EXITED)
+		drop_running_files(p);
 	to = xasprintf("%s/%s", to_dir, p->uuid);
 	if (rename(from, to) < 0)
 		return err_set(e, errno, "cannot move pod %s to %s", p->uuid, phase_dirs[phase]);

@@ -130,13 +130,9 @@ static void tell_end(const struct pod *p, const struct pod_status *st)
 	case REASON_BOOT_FAILED:
 	case REASON_VIOLATION:
 	case REASON_VMM_CRASH:
-		log_error("pod %s: %s: %s", p->uuid, reason_name(st->reason), st->message);
-		break;
 	case REASON_TIMEOUT:
-		log_error("pod %s: timeout: %s", p->uuid, st->message);
-		break;
 	case REASON_OOM:
-		log_error("pod %s: oom: an app ran out of memory", p->uuid);
+		log_error("pod %s: %s: %s", p->uuid, reason_name(st->reason), st->message);
 		break;
 	default:
 		break;

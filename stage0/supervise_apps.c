@@ -190,6 +190,9 @@ static void ev_failed(void *ctx, unsigned app, int code, int num, const char *ms
 	s->st->apps[app].state = APP_EXITED;
 	s->st->apps[app].code = code == EXIT_ENGINE ? s->args->engine_status : code;
 	s->st->apps[app].finished_ns = unix_ns();
+	if (s->first_failed < 0 && !s->st->message[0])
+		snprintf(s->st->message, sizeof(s->st->message), "app %s: %s",
+			 s->args->manifest->apps[app].name, msg);
 	note_failure(s, app, code);
 	log_error("app %s: %s", s->args->manifest->apps[app].name, msg);
 }

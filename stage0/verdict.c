@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
+#include "stage0/manifest.h"
 #include "stage0/supervisor.h"
 
 /* The first reason stands: what follows from it is not another one. */
@@ -138,6 +139,9 @@ void verdict_finish(struct supervisor *s)
 	failed = s->first_failed;
 	if (st->reason == REASON_NONE)
 		st->reason = failed < 0 ? REASON_EXITED : reason_of_app(&st->apps[failed]);
+	if (st->reason == REASON_OOM)
+		snprintf(st->message, sizeof(st->message), "app %s ran out of memory",
+			 s->args->manifest->apps[failed].name);
 	switch (st->reason) {
 	case REASON_TIMEOUT:
 		st->code = EXIT_TIMEOUT;

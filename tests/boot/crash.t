@@ -48,6 +48,7 @@ t_a_killed_hypervisor_is_a_vmm_crash() {
 	wait "$pid" || rc=$?
 	is status $rc 125
 	is reason "$(vpod status --format=json "$(cat u)" | jq -r .reason)" vmm-crash
+	is message "$(vpod status "$(cat u)" | tail -n 1)" 'message=the hypervisor was killed by signal 9'
 	nothing_left
 }
 

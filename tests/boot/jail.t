@@ -42,7 +42,8 @@ t_its_namespaces_are_its_own() {
 }
 
 t_its_root_has_qemus_files_only() {
-	is "top level" "$(ls "/proc/$q1/root" | tr '\n' ' ')" "etc lib lib64 tmp usr "
+	is "top level" "$(ls "/proc/$q1/root" | tr '\n' ' ')" "dev etc lib lib64 tmp usr "
+	is devices "$(ls "/proc/$q1/root/dev")" null
 	[ ! -e "/proc/$q1/root/etc/passwd" ]
 	[ ! -e "/proc/$q1/root/bin/sh" ]
 	is "mount options" "$(awk '{ print $6 }' "/proc/$q1/mountinfo" | grep -vc '^ro')" 0

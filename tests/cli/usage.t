@@ -124,4 +124,28 @@ t_called_as_rkt_it_speaks_of_rkt() {
 	is "hints that name vpod" "$(grep -c "vpod" <<<"${err//$T/}")" 0
 }
 
+# paths FILE-CONTENT: the configuration file of a directory of our own, and what vpod says of it.
+paths() {
+	mkdir -p c/paths.d
+	echo "$1" >c/paths.d/x.json
+	status "${2:-125}" "$O/vpod" --user-config="$T/c" list --no-legend
+}
+
+t_configuration_files_are_read_as_rkt_reads_them() {
+	paths '{"rktKind":"paths","rktVersion":"v1","data":"'"$T/d"'"}' 0
+	paths '{"rktKind":"paths","rktVersion":"v1","data":"'"$T/d"'","stage1-images":"/x"}' 0
+	paths '{"rktKind":"paths","rktVersion":"v1","date":"/x"}'
+	is message "$(head -n 1 <<<"$err")" "vpod: cannot use $T/c/paths.d/x.json: it has an unknown key \"date\""
+	paths '{"rktKind":"paths","data":"/x"}'
+	like message "$err" 'x.json: rktVersion is not "v1"$'
+	paths '{"rktKind":"paths","rktVersion":"v2","data":"/x"}'
+	like message "$err" 'x.json: rktVersion is not "v1"$'
+	paths '{"rktVersion":"v1","data":"/x"}'
+	like message "$err" 'x.json: rktKind is not "paths"$'
+	paths '{"rktKind":"paths","rktVersion":"v1","data":"x"}'
+	like message "$err" 'x.json: data "x" is not an absolute path$'
+	paths '[]'
+	like message "$err" '^vpod: cannot '
+}
+
 tap_run "$@"

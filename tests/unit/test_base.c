@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/jail.h"
 #include "base/num.h"
 #include "base/options.h"
 #include "base/spawn.h"
@@ -181,8 +183,49 @@ static void an_unknown_option_names_the_nearest(void **state)
 	assert_string_equal(e.hint, "'--help' lists the options");
 	assert_int_equal(PARSE("--name"), -1);
 	assert_int_equal(PARSE("--flag=maybe"), -1);
+	assert_string_equal(e.msg, "cannot use --flag=maybe: it takes true or false");
 	assert_int_equal(PARSE("--memory=lots"), -1);
 	assert_non_null(strstr(e.msg, "--memory"));
+}
+
+static void a_forked_worker_is_left_with_nothing_and_cannot_be_traced(void **state)
+{
+	struct jail j = { .extra_gid = (gid_t)-1 };
+	struct err e;
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid)
+		_exit(jail_drop_rights(&j, &e) < 0		? 1
+		      : prctl(PR_GET_DUMPABLE)			? 2
+		      : !prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) ? 3
+								: 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void durations_are_told_in_the_unit_that_they_have(void **state)
+{
+	char b[32];
+
+	(void)state;
+	assert_string_equal(num_format_duration(100000000, b), "100 ms");
+	assert_string_equal(num_format_duration(1500000000, b), "1.5 s");
+	assert_string_equal(num_format_duration(60000000000, b), "60 s");
+	assert_string_equal(num_format_duration(0, b), "0 ns");
+}
+
+static void commands_in_messages_have_the_name_we_were_called_by(void **state)
+{
+	cleanup_sb struct strbuf b = STRBUF_INIT;
+
+	(void)state;
+	err_add_named(&b, "usage: vpod rm UUID; 'vpod list' lists; vpod itself; /lib/vpod x",
+		      "rkt");
+	assert_string_equal(b.buf,
+			    "usage: rkt rm UUID; 'rkt list' lists; vpod itself; /lib/vpod x");
 }
 
 static void errors_keep_cause_context_and_first_hint(void **state)
@@ -311,6 +354,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_have_docker_and_iso_units),
 		cmocka_unit_test(durations_add_up),
+		cmocka_unit_test(durations_are_told_in_the_unit_that_they_have),
+		cmocka_unit_test(a_forked_worker_is_left_with_nothing_and_cannot_be_traced),
+		cmocka_unit_test(commands_in_messages_have_the_name_we_were_called_by),
 		cmocka_unit_test(cpus_are_thousandths),
 		cmocka_unit_test(printable_text_cannot_drive_a_terminal),
 		cmocka_unit_test(json_text_is_escaped),
