@@ -295,7 +295,7 @@ static int make_jail(const struct config *cfg, struct machine *m, struct err *e)
 	strv_add(&m->jail.files, m->vm.initrd);
 	if (m->vm.accel == ACCEL_KVM) {
 		strv_add(&m->jail.devices, "/dev/kvm");
-		if (stat("/dev/kvm", &kvm) == 0)
+		if (stat("/dev/kvm", &kvm) == 0 && kvm.st_gid) /* never the group of root */
 			m->jail.extra_gid = kvm.st_gid;
 	}
 	m->uid_lock = uid_take(cfg, &m->jail.uid, e);
