@@ -79,9 +79,9 @@ int jail_map_ids(const struct jail *j, pid_t pid, struct err *e)
 	return write_proc(pid, "uid_map", uids, e);
 }
 
-static int set_identity(const struct jail *j, struct err *e)
+static int set_identity(const struct jail *j, bool with_devices, struct err *e)
 {
-	bool extra = j->extra_gid != (gid_t)-1;
+	bool extra = with_devices && j->extra_gid != (gid_t)-1;
 
 	if (!j->uid)
 		return 0;
@@ -153,13 +153,16 @@ static int own_device(const struct jail *j, const char *path)
 	return -1;
 }
 
-static int add_device(const struct jail *j, const char *path, struct err *e)
+static int add_device(const struct jail *j, const char *path, bool *with_devices, struct err *e)
 {
 	if (path[0] != '/')
 		return err_set(e, EINVAL, "cannot bind %s in the jail", path);
 	if (make_parents(path, e) < 0)
 		return -1;
-	return j->uid && own_device(j, path) == 0 ? 0 : bind_file(path, e);
+	if (j->uid && own_device(j, path) == 0)
+		return 0;
+	*with_devices = true;
+	return bind_file(path, e);
 }
 
 static int enter_root(const struct jail *j, struct err *e)
@@ -184,7 +187,8 @@ static int seal_root(struct err *e)
 	return 0;
 }
 
-static int make_root(const struct jail *j, struct err *e)
+/* Sets @with_devices when a device node is the host's, not the jail's own. */
+static int make_root(const struct jail *j, bool *with_devices, struct err *e)
 {
 	size_t i;
 
@@ -195,7 +199,7 @@ static int make_root(const struct jail *j, struct err *e)
 			return -1;
 	}
 	for (i = 0; i < j->devices.nr_v; i++) {
-		if (add_device(j, j->devices.v[i], e) < 0)
+		if (add_device(j, j->devices.v[i], with_devices, e) < 0)
 			return -1;
 	}
 	return seal_root(e);
@@ -250,8 +254,11 @@ static int drop_rights(struct err *e)
 
 int jail_enter(const struct jail *j, struct err *e)
 {
+	bool with_devices = false;
+
 	umask(0022);
-	if (make_root(j, e) < 0 || set_limits(j, e) < 0 || set_identity(j, e) < 0)
+	if (make_root(j, &with_devices, e) < 0 || set_limits(j, e) < 0 ||
+	    set_identity(j, with_devices, e) < 0)
 		return -1;
 	return drop_rights(e);
 }

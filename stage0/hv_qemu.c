@@ -212,7 +212,7 @@ static int qemu_jail_files(const struct config *cfg, const struct vm_spec *vm, s
 	if (vm->accel != ACCEL_KVM)
 		return 0;
 	strv_add(&jail->devices, "/dev/kvm");
-	if (stat("/dev/kvm", &kvm) == 0)
+	if (stat("/dev/kvm", &kvm) == 0 && kvm.st_gid) /* never the group of root */
 		jail->extra_gid = kvm.st_gid;
 	return 0;
 }

@@ -5,12 +5,17 @@
 # Each t_ function runs in a subshell with errexit, in a directory of its own ($T), against a data
 # directory shared by the file ($DATA).  It fails when it returns non-zero; 'skip WHY' skips it.
 # What it prints is shown only when it fails.
+#
+# VPOD_TEST_HYPERVISOR, VPOD_TEST_ACCEL: what pods run on (default: qemu with tcg).
+# VPOD_TEST_SLOW: by how much this machine is slower than one where pods start in half a second.
 set -uo pipefail
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 O=${O:-$TOP/build}
 CACHE=${VPOD_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vpod}
 export LC_ALL=C.UTF-8
+# Options of run and run-prepared, as words: never quoted.
+machine="--accel=${VPOD_TEST_ACCEL:-tcg}${VPOD_TEST_HYPERVISOR:+ --hypervisor=$VPOD_TEST_HYPERVISOR}"
 
 FILE_TMP=$(mktemp -d "${TMPDIR:-/tmp}/vpod-test.XXXXXX")
 DATA=$FILE_TMP/data
@@ -78,9 +83,14 @@ status() {
 	[ "$got" = "$want" ] || fail "'$*' ended with $got, wanted $want; it said: $out $err"
 }
 
+# slow SECONDS: as many as that takes on this machine.
+slow() {
+	echo $(($1 * ${VPOD_TEST_SLOW:-1}))
+}
+
 # until_true SECONDS COMMAND...: waits for a condition, with a deadline.
 until_true() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $(slow "$1")))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt "$end" ] || fail "not true in time: $*"
