@@ -133,9 +133,9 @@ static int kvm_command(const struct config *cfg, const struct vm_spec *vm, struc
 	if (add_path(out, path, O_RDONLY, PROGRAM_FD, e) < 0 ||
 	    add_path(out, "/dev/kvm", O_RDWR, KVM_FD, e) < 0 ||
 	    add_path(out, vm->kernel, O_RDONLY, KERNEL_FD, e) < 0 ||
-	    add_path(out, vm->initrd, O_RDONLY, INITRD_FD, e) < 0 ||
 	    add_description(out, vm, e) < 0)
 		return -1;
+	spawn_add_fd(out, vm->initrd_fd, INITRD_FD);
 	spawn_add_fd(out, vm->lock_fd, LOCK_FD);
 	spawn_add_fd(out, vm->control_fd, CONTROL_FD);
 	spawn_add_fd(out, vm->console_fd, CONSOLE_FD);

@@ -34,7 +34,7 @@ void machine_init(struct machine *m)
 	*m = (struct machine){
 		.uid_lock = -1, .control_fd = -1, .console_fd = -1, .message_fd = -1
 	};
-	m->vm.control_fd = m->vm.console_fd = m->vm.lock_fd = -1;
+	m->vm.initrd_fd = m->vm.control_fd = m->vm.console_fd = m->vm.lock_fd = -1;
 }
 
 void machine_release(struct machine *m)
@@ -55,6 +55,7 @@ void machine_release(struct machine *m)
 	close_p(&m->message_fd);
 	close_p(&m->vm.control_fd);
 	close_p(&m->vm.console_fd);
+	close_p(&m->vm.initrd_fd);
 }
 
 /* What "auto" means on this host, and whether what was asked for can be had. */
@@ -276,7 +277,12 @@ static int write_initrd(const struct config *cfg, const struct manifest *man, co
 		return err_set(e, errno, "cannot create the initrd of pod %s", p->uuid);
 	m->initrd = fs_join(dir, "initrd");
 	m->vm.initrd = m->initrd;
-	return initrd_write(fd, init, &m->kernel, spec.buf, spec.len, e);
+	if (initrd_write(fd, init, &m->kernel, spec.buf, spec.len, e) < 0)
+		return -1;
+	m->vm.initrd_fd = openat(p->dirfd, "initrd", O_RDONLY | O_CLOEXEC);
+	if (m->vm.initrd_fd < 0)
+		return err_set(e, errno, "cannot open the initrd of pod %s", p->uuid);
+	return 0;
 }
 
 static int make_pair(int *ours, int *theirs, const char *what, struct err *e)

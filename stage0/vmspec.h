@@ -42,7 +42,8 @@ struct vm_spec {
 	unsigned cpus;
 	uint64_t memory;    /* bytes */
 	const char *kernel; /* path of an ELF vmlinux */
-	const char *initrd; /* path */
+	const char *initrd; /* path, when the VM starts */
+	int initrd_fd;	    /* the same file, to read */
 	bool has_acpi;	    /* devices are found by ACPI; else on the kernel command line */
 	unsigned tsc_khz;   /* of the host; 0 unknown */
 	const char *cmdline;
