@@ -216,6 +216,11 @@ static int parse_serial(struct vmm_spec *s, struct line *l, struct err *e)
 	return need_file(l, &s->serial, e);
 }
 
+static int parse_kvm(struct vmm_spec *s, struct line *l, struct err *e)
+{
+	return need_file(l, &s->kvm, e);
+}
+
 static int parse_report(struct vmm_spec *s, struct line *l, struct err *e)
 {
 	return need_file(l, &s->report, e);
@@ -308,6 +313,7 @@ static const struct {
 	{ "machine", parse_machine }, { "kernel", parse_kernel },   { "initrd", parse_initrd },
 	{ "serial", parse_serial },   { "console", parse_console }, { "disk", parse_disk },
 	{ "net", parse_net },	      { "rng", parse_rng },	    { "report", parse_report },
+	{ "kvm", parse_kvm },
 };
 
 static int parse_cmdline(struct vmm_spec *s, const struct line *l, const char *text, struct err *e)
@@ -358,7 +364,7 @@ int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e)
 	unsigned number = 0;
 
 	*s = (struct vmm_spec){ .cpus = 1, .memory = 128u << 20 };
-	s->kernel = s->initrd = s->serial = s->report = no_file;
+	s->kvm = s->kernel = s->initrd = s->serial = s->report = no_file;
 	if (len > SPEC_MAX_BYTES || memchr(text, '\0', len))
 		return err_setk(e, ERR_USAGE, 0,
 				"cannot use the machine's description: it is not text of at most "
@@ -384,8 +390,30 @@ int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e)
 	return check(s, e);
 }
 
-static void file_free(struct spec_file *f)
+void spec_each_file(struct vmm_spec *s, void (*fn)(struct spec_file *f, const char *what, void *arg),
+		    void *arg)
 {
+	unsigned i, j;
+
+	fn(&s->kvm, "KVM", arg);
+	fn(&s->kernel, "kernel", arg);
+	fn(&s->initrd, "initrd", arg);
+	fn(&s->serial, "serial log", arg);
+	fn(&s->report, "report", arg);
+	for (i = 0; i < s->nr_ports; i++)
+		fn(&s->ports[i].file, "console port", arg);
+	for (i = 0; i < s->nr_nics; i++)
+		fn(&s->nics[i].file, "tap", arg);
+	for (i = 0; i < s->nr_disks; i++) {
+		for (j = 0; j < s->disks[i].nr_parts; j++)
+			fn(&s->disks[i].parts[j], "disk", arg);
+	}
+}
+
+static void file_free(struct spec_file *f, const char *what, void *arg)
+{
+	(void)what;
+	(void)arg;
 	free(f->path);
 	f->path = NULL;
 	close_p(&f->fd);
@@ -393,20 +421,10 @@ static void file_free(struct spec_file *f)
 
 void spec_free(struct vmm_spec *s)
 {
-	unsigned i, j;
+	unsigned i;
 
-	file_free(&s->kernel);
-	file_free(&s->initrd);
-	file_free(&s->serial);
-	file_free(&s->report);
-	for (i = 0; i < s->nr_ports; i++)
-		file_free(&s->ports[i].file);
-	for (i = 0; i < s->nr_nics; i++)
-		file_free(&s->nics[i].file);
-	for (i = 0; i < s->nr_disks; i++) {
-		for (j = 0; j < s->disks[i].nr_parts; j++)
-			file_free(&s->disks[i].parts[j]);
+	spec_each_file(s, file_free, NULL);
+	for (i = 0; i < s->nr_disks; i++)
 		free(s->disks[i].parts);
-	}
 	*s = (struct vmm_spec){ 0 };
 }

@@ -16,6 +16,7 @@
  *	console [name=TEXT FILE]		a port of the one virtio console
  *	disk serial=TEXT [readonly=on|off] FILE [FILE]	parts, one behind the other
  *	report FILE
+ *	kvm FILE				instead of /dev/kvm
  *
  * where FILE is path=PATH, or fd=N with N inherited.  Sizes are bytes.  vpod-vmm(1) has them
  * all.
@@ -81,6 +82,7 @@ struct vmm_spec {
 	uint64_t memory;
 	bool has_acpi;
 	char cpuid_off[512]; /* names, comma-separated */
+	struct spec_file kvm; /* /dev/kvm unless given */
 	struct spec_file kernel, initrd;
 	enum spec_boot boot;
 	char cmdline[SPEC_MAX_CMDLINE];
@@ -100,6 +102,10 @@ struct vmm_spec {
 /* Parses @text of @len bytes. Opens nothing. Free it in either case. */
 int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e);
 void spec_free(struct vmm_spec *s);
+
+/* Calls fn for every file of @s, given or not. */
+void spec_each_file(struct vmm_spec *s, void (*fn)(struct spec_file *f, const char *what, void *arg),
+		    void *arg);
 
 /* Opens what is named by path; afterwards every file that was given has its fd. */
 int spec_open(struct vmm_spec *s, struct err *e);

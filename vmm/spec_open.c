@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/strbuf.h"
 #include "vmm/spec.h"
 
 static int open_file(struct spec_file *f, int flags, const char *what, struct err *e)
@@ -37,7 +38,10 @@ int spec_open(struct vmm_spec *s, struct err *e)
 {
 	unsigned i;
 
-	if (open_file(&s->kernel, O_RDONLY, "kernel", e) < 0 ||
+	if (!s->kvm.path && s->kvm.number < 0)
+		s->kvm.path = xstrdup("/dev/kvm");
+	if (open_file(&s->kvm, O_RDWR, "KVM", e) < 0 ||
+	    open_file(&s->kernel, O_RDONLY, "kernel", e) < 0 ||
 	    open_file(&s->initrd, O_RDONLY, "initrd", e) < 0 ||
 	    open_file(&s->serial, O_WRONLY | O_CREAT | O_APPEND, "serial log", e) < 0 ||
 	    open_file(&s->report, O_WRONLY | O_CREAT | O_TRUNC, "report", e) < 0)
