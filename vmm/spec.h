@@ -17,6 +17,7 @@
  *	console [name=TEXT FILE]		a port of the one virtio console
  *	disk serial=TEXT [readonly=on|off] FILE [FILE]	parts, one behind the other
  *	report FILE
+ *	kvm FILE				instead of /dev/kvm
  *
  * where FILE is path=PATH, or fd=N with N inherited.  Sizes are bytes.  vpod-vmm(1) has them
  * all.
@@ -81,8 +82,9 @@ struct vmm_spec {
 	unsigned cpus;
 	uint64_t memory;
 	bool has_acpi;
-	char cpuid_off[512]; /* names, comma-separated */
-	struct spec_file kvm, kernel, initrd;
+	char cpuid_off[512];  /* names, comma-separated */
+	struct spec_file kvm; /* /dev/kvm unless given */
+	struct spec_file kernel, initrd;
 	enum spec_boot boot;
 	char cmdline[SPEC_MAX_CMDLINE];
 	struct spec_file serial;
@@ -101,6 +103,10 @@ struct vmm_spec {
 /* Parses @text of @len bytes. Opens nothing. Free it in either case. */
 int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e);
 void spec_free(struct vmm_spec *s);
+
+/* Calls fn for every file of @s, given or not. */
+void spec_each_file(struct vmm_spec *s,
+		    void (*fn)(struct spec_file *f, const char *what, void *arg), void *arg);
 
 /* Opens what is named by path; afterwards every file that was given has its fd. */
 int spec_open(struct vmm_spec *s, struct err *e);
