@@ -17,6 +17,7 @@
 #include "vmm/boot.h"
 #include "vmm/vcpu.h"
 #include "vmm/virtio/console.h"
+#include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
 
 /* Below the BIOS, above all devices: three pages that Intel's real mode needs. */
@@ -177,11 +178,23 @@ static int add_console(struct machine *m, struct err *e)
 	return d ? machine_add(m, d, e) : -1;
 }
 
+static int add_net(struct machine *m, const struct spec_nic *nic, struct err *e)
+{
+	struct virtio_dev *d;
+	struct tap t;
+
+	if (tap_use(&t, nic->file.fd, e) < 0)
+		return -1;
+	d = net_new(nic, &t, &m->loop, e);
+	return d ? machine_add(m, d, e) : -1;
+}
+
 /* The order in which the guest finds them: the same as with QEMU. */
 static int add_devices(struct machine *m, struct err *e)
 {
 	const struct vmm_spec *s = m->spec;
 	int irq = machine_irqfd(m, UART_GSI, e);
+	unsigned i;
 
 	if (irq < 0 || uart_init(&m->uart, &m->loop, s->serial.fd, s->serial_max, irq, e) < 0)
 		return -1;
@@ -189,6 +202,10 @@ static int add_devices(struct machine *m, struct err *e)
 		return -1;
 	if (s->has_rng && machine_add(m, rng_new(), e) < 0)
 		return -1;
+	for (i = 0; i < s->nr_nics; i++) {
+		if (add_net(m, &s->nics[i], e) < 0)
+			return err_wrap(e, "cannot make network interface %u", i);
+	}
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "vmm/spec.h"
+#include "vmm/virtio/tap.h"
 
 static int open_file(struct spec_file *f, int flags, const char *what, struct err *e)
 {
@@ -33,6 +34,14 @@ static int open_disk(struct spec_disk *d, struct err *e)
 	return 0;
 }
 
+static int open_nic(struct spec_nic *n, struct err *e)
+{
+	if (!n->tap[0])
+		return open_file(&n->file, O_RDWR, "tap", e);
+	n->file.fd = tap_open(n->tap, e);
+	return n->file.fd < 0 ? -1 : 0;
+}
+
 int spec_open(struct vmm_spec *s, struct err *e)
 {
 	unsigned i;
@@ -52,7 +61,7 @@ int spec_open(struct vmm_spec *s, struct err *e)
 			return -1;
 	}
 	for (i = 0; i < s->nr_nics; i++) {
-		if (open_file(&s->nics[i].file, O_RDWR, "tap", e) < 0)
+		if (open_nic(&s->nics[i], e) < 0)
 			return -1;
 	}
 	return 0;

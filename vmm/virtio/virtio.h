@@ -113,11 +113,17 @@ static inline bool virtio_has(const struct virtio_dev *d, unsigned bit)
  */
 int vq_pop(struct virtqueue *q, struct vq_chain *c);
 
+/* As vq_pop(); when there is none, the driver is asked to notify of the next. */
+int vq_pop_or_wait(struct virtqueue *q, struct vq_chain *c);
+
 /* Takes back the last vq_pop(): it will be popped again. */
 void vq_unpop(struct virtqueue *q);
 
 /* Gives request @head back with @written bytes, then virtio_signal() after the last of a batch. */
 void vq_push(struct virtqueue *q, uint16_t head, uint32_t written);
+
+/* As vq_push() of each, but the driver sees all @n at once. */
+void vq_push_all(struct virtqueue *q, const struct vring_used_elem *e, unsigned n);
 
 /* Interrupts unless the driver asked for none. */
 void virtio_signal(struct virtqueue *q);
