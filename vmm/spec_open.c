@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "vmm/spec.h"
@@ -42,6 +44,21 @@ static int open_nic(struct spec_nic *n, struct err *e)
 	return n->file.fd < 0 ? -1 : 0;
 }
 
+static int open_fs(struct spec_fs *f, struct err *e)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+	if (!f->file.path)
+		return open_file(&f->file, O_RDWR, "vhost-user socket", e);
+	if (strlen(f->file.path) >= sizeof(to.sun_path))
+		return err_set(e, 0, "cannot connect to %s: the path is too long", f->file.path);
+	memcpy(to.sun_path, f->file.path, strlen(f->file.path) + 1);
+	f->file.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (f->file.fd < 0 || connect(f->file.fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return err_set(e, errno, "cannot connect to %s", f->file.path);
+	return 0;
+}
+
 int spec_open(struct vmm_spec *s, struct err *e)
 {
 	unsigned i;
@@ -63,6 +80,10 @@ int spec_open(struct vmm_spec *s, struct err *e)
 	for (i = 0; i < s->nr_nics; i++) {
 		if (open_nic(&s->nics[i], e) < 0)
 			return -1;
+	}
+	for (i = 0; i < s->nr_fs; i++) {
+		if (open_fs(&s->fs[i], e) < 0)
+			return err_wrap(e, "cannot use shared directory %s", s->fs[i].tag);
 	}
 	return 0;
 }

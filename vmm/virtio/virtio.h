@@ -93,6 +93,7 @@ struct virtio_dev {
 	unsigned slot;
 	int irq_fd;	      /* irqfd of its line */
 	uint32_t isr;	      /* atomic: VIRTIO_MMIO_INT_* */
+	uint32_t isr_always;  /* read as well, whatever was acknowledged: of a lent irq_fd */
 	pthread_mutex_t lock; /* of regs */
 	struct virtio_regs {
 		uint32_t status, features_sel, acked_sel, queue_sel, generation;
