@@ -19,6 +19,8 @@
 #include "vmm/sandbox.h"
 #include "vmm/vcpu.h"
 #include "vmm/virtio/console.h"
+#include "vmm/virtio/fs.h"
+#include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
 
 /* Below the BIOS, above all devices: three pages that Intel's real mode needs. */
@@ -191,11 +193,30 @@ static int add_console(struct machine *m, struct err *e)
 	return d ? machine_add(m, d, e) : -1;
 }
 
+static int add_net(struct machine *m, const struct spec_nic *nic, struct err *e)
+{
+	struct virtio_dev *d;
+	struct tap t;
+
+	if (tap_use(&t, nic->file.fd, e) < 0)
+		return -1;
+	d = net_new(nic, &t, &m->loop, e);
+	return d ? machine_add(m, d, e) : -1;
+}
+
+static int add_fs(struct machine *m, const struct spec_fs *s, struct err *e)
+{
+	struct virtio_dev *d = fs_new(s, e);
+
+	return d ? machine_add(m, d, e) : -1;
+}
+
 /* The order in which the guest finds them: the same as with QEMU. */
 static int add_devices(struct machine *m, struct err *e)
 {
 	const struct vmm_spec *s = m->spec;
 	int irq = machine_irqfd(m, UART_GSI, e);
+	unsigned i;
 
 	if (irq < 0 || uart_init(&m->uart, &m->loop, s->serial.fd, s->serial_max, irq, e) < 0)
 		return -1;
@@ -203,6 +224,14 @@ static int add_devices(struct machine *m, struct err *e)
 		return -1;
 	if (s->has_rng && machine_add(m, rng_new(), e) < 0)
 		return -1;
+	for (i = 0; i < s->nr_nics; i++) {
+		if (add_net(m, &s->nics[i], e) < 0)
+			return err_wrap(e, "cannot make network interface %u", i);
+	}
+	for (i = 0; i < s->nr_fs; i++) {
+		if (add_fs(m, &s->fs[i], e) < 0)
+			return err_wrap(e, "cannot share directory %s", s->fs[i].tag);
+	}
 	return 0;
 }
 
@@ -231,7 +260,7 @@ int machine_make(struct machine *m, struct vmm_spec *spec, struct err *e)
 	if (loop_init(&m->loop, e) < 0 || watch_eventfd(m, &m->calls.wake, run_calls, e) < 0 ||
 	    watch_eventfd(m, &m->end_source, ended, e) < 0)
 		return -1;
-	if (mem_init(&m->mem, spec->memory, false, e) < 0 || make_vm(m, e) < 0)
+	if (mem_init(&m->mem, spec->memory, spec->nr_fs > 0, e) < 0 || make_vm(m, e) < 0)
 		return -1;
 	if (add_devices(m, e) < 0 || boot_load(m, e) < 0)
 		return -1;

@@ -298,6 +298,22 @@ static int parse_net(struct vmm_spec *s, struct line *l, struct err *e)
 	return n->tap[0] ? 0 : need_file(l, &n->file, e);
 }
 
+static int parse_fs(struct vmm_spec *s, struct line *l, struct err *e)
+{
+	struct spec_fs *f = &s->fs[s->nr_fs];
+	uint64_t queues = 1;
+
+	if (s->nr_fs == SPEC_MAX_FS)
+		return bad(l, e, "too many", NULL);
+	*f = (struct spec_fs){ .file = no_file };
+	s->nr_fs++;
+	if (take_text(l, "tag", f->tag, sizeof(f->tag), e) < 0 ||
+	    take_u64(l, "queues", 1, SPEC_MAX_FS_QUEUES, &queues, e) < 0)
+		return -1;
+	f->nr_queues = (unsigned)queues;
+	return f->tag[0] ? need_file(l, &f->file, e) : bad(l, e, "no tag=", NULL);
+}
+
 static int parse_rng(struct vmm_spec *s, struct line *l, struct err *e)
 {
 	(void)l;
@@ -312,8 +328,8 @@ static const struct {
 } words[] = {
 	{ "machine", parse_machine }, { "kernel", parse_kernel }, { "kvm", parse_kvm },
 	{ "initrd", parse_initrd },   { "serial", parse_serial }, { "console", parse_console },
-	{ "disk", parse_disk },	      { "net", parse_net },	  { "rng", parse_rng },
-	{ "report", parse_report },
+	{ "disk", parse_disk },	      { "fs", parse_fs },	  { "net", parse_net },
+	{ "rng", parse_rng },	      { "report", parse_report },
 };
 
 static int parse_cmdline(struct vmm_spec *s, const struct line *l, const char *text, struct err *e)
@@ -406,6 +422,8 @@ void spec_each_file(struct vmm_spec *s,
 		fn(&s->ports[i].file, "console port", arg);
 	for (i = 0; i < s->nr_nics; i++)
 		fn(&s->nics[i].file, "tap", arg);
+	for (i = 0; i < s->nr_fs; i++)
+		fn(&s->fs[i].file, "file server", arg);
 	for (i = 0; i < s->nr_disks; i++) {
 		for (j = 0; j < s->disks[i].nr_parts; j++)
 			fn(&s->disks[i].parts[j], "disk", arg);

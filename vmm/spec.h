@@ -15,6 +15,7 @@
  *	cmdline console=ttyS0
  *	serial FILE [max=BYTES]
  *	console [name=TEXT FILE]		a port of the one virtio console
+ *	fs tag=TEXT FILE [queues=1]		a directory, by the vhost-user socket of its server
  *	disk serial=TEXT [readonly=on|off] FILE [FILE]	parts, one behind the other
  *	report FILE
  *	kvm FILE				instead of /dev/kvm
@@ -36,6 +37,8 @@
 #define SPEC_MAX_PARTS 256
 #define SPEC_MAX_PORTS 4
 #define SPEC_MAX_NICS 8
+#define SPEC_MAX_FS 8
+#define SPEC_MAX_FS_QUEUES 8
 #define SPEC_MAX_CPUS 32
 #define SPEC_MAX_CMDLINE 2048
 #define SPEC_NAME 64
@@ -77,6 +80,12 @@ struct spec_nic {
 	struct spec_limit rx, tx;
 };
 
+struct spec_fs {
+	char tag[37]; /* 36 bytes for the guest */
+	unsigned nr_queues;
+	struct spec_file file;
+};
+
 struct vmm_spec {
 	char name[SPEC_NAME];
 	unsigned cpus;
@@ -96,6 +105,8 @@ struct vmm_spec {
 	unsigned nr_disks;
 	struct spec_nic nics[SPEC_MAX_NICS];
 	unsigned nr_nics;
+	struct spec_fs fs[SPEC_MAX_FS];
+	unsigned nr_fs;
 	bool has_rng;
 	struct spec_file report;
 };

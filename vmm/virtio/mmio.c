@@ -68,7 +68,8 @@ static uint32_t reg_read(struct virtio_dev *d, uint64_t offset)
 	case VIRTIO_MMIO_QUEUE_READY:
 		return queue_read(d, offset);
 	case VIRTIO_MMIO_INTERRUPT_STATUS:
-		return __atomic_load_n(&d->isr, __ATOMIC_SEQ_CST);
+		return __atomic_load_n(&d->isr, __ATOMIC_SEQ_CST) |
+		       __atomic_load_n(&d->isr_always, __ATOMIC_SEQ_CST);
 	case VIRTIO_MMIO_STATUS:
 		return d->regs.status;
 	case VIRTIO_MMIO_CONFIG_GENERATION:
