@@ -56,6 +56,7 @@ enum machine_end {
 /* "reset", "poweroff", ... as the report says it. */
 const char *machine_end_name(enum machine_end end);
 
+struct io_engine;
 struct vcpu;
 struct machine_call;
 
@@ -67,6 +68,7 @@ struct machine {
 	struct loop loop;
 	struct virtio_dev *devs[MACHINE_MAX_DEVS];
 	unsigned nr_devs;
+	struct io_engine *engine; /* of the disks; NULL without */
 	struct vcpu *vcpus;
 	unsigned nr_vcpus;
 	struct uart uart;
@@ -80,6 +82,7 @@ struct machine {
 		struct source wake;
 	} calls;
 
+	bool is_running;      /* constant once the vCPUs run */
 	pthread_mutex_t gate; /* held until the vCPUs may run */
 	int end;	      /* enum machine_end, atomic: the first one stays */
 	char end_text[200];
@@ -103,11 +106,15 @@ void machine_end(struct machine *m, enum machine_end end, const char *fmt, ...)
 /* Returns when guest code may run. vCPU threads, once. */
 void machine_wait_release(struct machine *m);
 
-/* Runs fn(arg) in the loop and waits for it. vCPU threads. */
+/* Runs fn(arg) in the loop and waits for it. vCPU threads; without machine_run(), as in tests, at
+ * once. */
 void machine_call(struct machine *m, void (*fn)(void *arg), void *arg);
 
 /* An eventfd that raises @gsi when written; the caller owns it. */
 int machine_irqfd(struct machine *m, unsigned gsi, struct err *e);
+
+/* @fd is written when the guest writes @value, 32 bits, to @gpa. */
+int machine_ioeventfd(struct machine *m, uint64_t gpa, uint32_t value, int fd, struct err *e);
 
 /* From the loop: what @bits of the device's ISR say, and the interrupt. */
 void virtio_interrupt(struct virtio_dev *d, uint32_t bits);

@@ -9,16 +9,20 @@
  *
  *	vpod-vmm 1
  *	machine cpus=2 memory=268435456 [name=TEXT] [acpi=on|off] [cpuid=-FEATURE,-FEATURE...]
+ *		[io=auto|uring|threads]		how disks are read and written
  *	kvm FILE				default: path=/dev/kvm
  *	kernel FILE [boot=auto|linux64|pvh]
  *	initrd FILE
  *	cmdline console=ttyS0
  *	serial FILE [max=BYTES]
  *	console [name=TEXT FILE]		a port of the one virtio console
- *	disk serial=TEXT [readonly=on|off] FILE [FILE]	parts, one behind the other
+ *	disk serial=TEXT [readonly=on|off] [LIMIT] FILE [FILE]	parts, one behind the other
+ *	rng [LIMIT]
+ *	balloon [target=BYTES] [stats=on|off] [reporting=on|off]
  *	report FILE
  *
- * where FILE is path=PATH, or fd=N with N inherited.  Sizes are bytes.  vpod-vmm(1) has them
+ * where FILE is path=PATH, or fd=N with N inherited, and LIMIT is bytes=N bytes-burst=N ops=N
+ * ops-burst=N, all per second and all optional.  Sizes are bytes.  vpod-vmm(1) has them
  * all.
  */
 #ifndef VPOD_VMM_SPEC_H
@@ -40,6 +44,8 @@
 #define SPEC_NAME 64
 
 enum spec_boot { SPEC_BOOT_AUTO, SPEC_BOOT_LINUX64, SPEC_BOOT_PVH };
+
+enum spec_io { SPEC_IO_AUTO, SPEC_IO_URING, SPEC_IO_THREADS }; /* of the disks */
 
 /* Bytes and operations per second, each with a burst; 0: no limit. */
 struct spec_limit {
@@ -76,11 +82,17 @@ struct spec_nic {
 	struct spec_limit rx, tx;
 };
 
+struct spec_balloon {
+	uint64_t target; /* bytes that the guest shall give up */
+	bool has_stats, has_reporting;
+};
+
 struct vmm_spec {
 	char name[SPEC_NAME];
 	unsigned cpus;
 	uint64_t memory;
 	bool has_acpi;
+	enum spec_io io;
 	char cpuid_off[512]; /* names, comma-separated */
 	struct spec_file kvm, kernel, initrd;
 	enum spec_boot boot;
@@ -95,6 +107,9 @@ struct vmm_spec {
 	struct spec_nic nics[SPEC_MAX_NICS];
 	unsigned nr_nics;
 	bool has_rng;
+	struct spec_limit rng;
+	bool has_balloon;
+	struct spec_balloon balloon;
 	struct spec_file report;
 };
 
