@@ -18,10 +18,6 @@
 #include "vmm/confine.h"
 #include "vmm/sandbox.h"
 #include "vmm/vcpu.h"
-#include "vmm/virtio/console.h"
-#include "vmm/virtio/fs.h"
-#include "vmm/virtio/net.h"
-#include "vmm/virtio/rng.h"
 
 /* Below the BIOS, above all devices: three pages that Intel's real mode needs. */
 #define KVM_TSS_ADDR 0xfffbd000ul
@@ -86,6 +82,10 @@ void machine_call(struct machine *m, void (*fn)(void *arg), void *arg)
 	struct machine_call c = { .fn = fn, .arg = arg };
 	uint64_t one = 1;
 
+	if (!m->is_running) {
+		fn(arg);
+		return;
+	}
 	sem_init(&c.done, 0, 0);
 	pthread_mutex_lock(&m->calls.lock);
 	c.next = m->calls.first;
@@ -167,71 +167,24 @@ int machine_irqfd(struct machine *m, unsigned gsi, struct err *e)
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	irq.fd = (uint32_t)fd;
-	if (fd >= 0 && ioctl(m->vm_fd, KVM_IRQFD, &irq) == 0)
-		return fd;
+	if (fd >= 0 && (m->vm_fd < 0 || ioctl(m->vm_fd, KVM_IRQFD, &irq) == 0))
+		return fd; /* tests have no VM */
 	err_set(e, errno, "cannot make interrupt line %u", gsi);
 	close_p(&fd);
 	return -1;
 }
 
-int machine_add(struct machine *m, struct virtio_dev *d, struct err *e)
+int machine_ioeventfd(struct machine *m, uint64_t gpa, uint32_t value, int fd, struct err *e)
 {
-	if (m->nr_devs == MACHINE_MAX_DEVS) {
-		d->ops->destroy(d);
-		return err_set(e, 0, "cannot give the machine more than %d devices",
-			       MACHINE_MAX_DEVS);
-	}
-	d->slot = m->nr_devs;
-	m->devs[m->nr_devs++] = d;
-	return virtio_mmio_attach(m, d, e);
-}
+	struct kvm_ioeventfd io = { .datamatch = value,
+				    .addr = gpa,
+				    .len = 4,
+				    .fd = fd,
+				    .flags = KVM_IOEVENTFD_FLAG_DATAMATCH };
 
-static int add_console(struct machine *m, struct err *e)
-{
-	struct virtio_dev *d = console_new(m->spec->ports, m->spec->nr_ports, e);
-
-	return d ? machine_add(m, d, e) : -1;
-}
-
-static int add_net(struct machine *m, const struct spec_nic *nic, struct err *e)
-{
-	struct virtio_dev *d;
-	struct tap t;
-
-	if (tap_use(&t, nic->file.fd, e) < 0)
-		return -1;
-	d = net_new(nic, &t, &m->loop, e);
-	return d ? machine_add(m, d, e) : -1;
-}
-
-static int add_fs(struct machine *m, const struct spec_fs *s, struct err *e)
-{
-	struct virtio_dev *d = fs_new(s, e);
-
-	return d ? machine_add(m, d, e) : -1;
-}
-
-/* The order in which the guest finds them: the same as with QEMU. */
-static int add_devices(struct machine *m, struct err *e)
-{
-	const struct vmm_spec *s = m->spec;
-	int irq = machine_irqfd(m, UART_GSI, e);
-	unsigned i;
-
-	if (irq < 0 || uart_init(&m->uart, &m->loop, s->serial.fd, s->serial_max, irq, e) < 0)
-		return -1;
-	if (s->has_console && add_console(m, e) < 0)
-		return -1;
-	if (s->has_rng && machine_add(m, rng_new(), e) < 0)
-		return -1;
-	for (i = 0; i < s->nr_nics; i++) {
-		if (add_net(m, &s->nics[i], e) < 0)
-			return err_wrap(e, "cannot make network interface %u", i);
-	}
-	for (i = 0; i < s->nr_fs; i++) {
-		if (add_fs(m, &s->fs[i], e) < 0)
-			return err_wrap(e, "cannot share directory %s", s->fs[i].tag);
-	}
+	if (m->vm_fd >= 0 && ioctl(m->vm_fd, KVM_IOEVENTFD, &io) < 0)
+		return err_set(e, errno, "cannot have KVM tell of writes to 0x%llx",
+			       (unsigned long long)gpa);
 	return 0;
 }
 
@@ -262,7 +215,7 @@ int machine_make(struct machine *m, struct vmm_spec *spec, struct err *e)
 		return -1;
 	if (mem_init(&m->mem, spec->memory, spec->nr_fs > 0, e) < 0 || make_vm(m, e) < 0)
 		return -1;
-	if (add_devices(m, e) < 0 || boot_load(m, e) < 0)
+	if (devices_add(m, e) < 0 || boot_load(m, e) < 0)
 		return -1;
 	return make_vcpus(m, e);
 }
@@ -297,6 +250,7 @@ int machine_run(struct machine *m, struct err *e)
 		sem_wait(&m->ready);
 	if (give_up_files(m, e) < 0 || sandbox_enter(SANDBOX_LOOP, e) < 0)
 		return -1;
+	m->is_running = true;
 	pthread_mutex_unlock(&m->gate);
 	if (loop_run(&m->loop, e) < 0)
 		return -1;
@@ -320,11 +274,7 @@ void machine_free(struct machine *m)
 	for (i = 0; i < m->nr_vcpus; i++)
 		vcpu_free(&m->vcpus[i]);
 	free(m->vcpus);
-	for (i = 0; i < m->nr_devs; i++) {
-		virtio_mmio_detach(m->devs[i]);
-		m->devs[i]->ops->destroy(m->devs[i]);
-	}
-	uart_free(&m->uart);
+	devices_free(m);
 	close_p(&m->vm_fd);
 	mem_free(&m->mem);
 	unwatch(&m->calls.wake);

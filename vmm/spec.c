@@ -176,6 +176,20 @@ static int take_limit(struct line *l, const char *prefix, struct spec_limit *out
 	return 0;
 }
 
+static int take_io(struct line *l, enum spec_io *out, struct err *e)
+{
+	static const char *const names[] = { "auto", "uring", "threads" };
+	const char *v = take(l, "io");
+	size_t i;
+
+	for (i = 0; v && i < nitems(names) && strcmp(names[i], v); i++)
+		;
+	if (i == nitems(names))
+		return bad(l, e, "io is auto, uring or threads, not", v);
+	*out = (enum spec_io)i;
+	return 0;
+}
+
 static int parse_machine(struct vmm_spec *s, struct line *l, struct err *e)
 {
 	uint64_t cpus = s->cpus;
@@ -183,7 +197,7 @@ static int parse_machine(struct vmm_spec *s, struct line *l, struct err *e)
 	if (take_u64(l, "cpus", 1, SPEC_MAX_CPUS, &cpus, e) < 0 ||
 	    take_u64(l, "memory", 1u << 20, 1ull << 40, &s->memory, e) < 0 ||
 	    take_text(l, "name", s->name, sizeof(s->name), e) < 0 ||
-	    take_bool(l, "acpi", &s->has_acpi, e) < 0 ||
+	    take_bool(l, "acpi", &s->has_acpi, e) < 0 || take_io(l, &s->io, e) < 0 ||
 	    take_text(l, "cpuid", s->cpuid_off, sizeof(s->cpuid_off), e) < 0)
 		return -1;
 	s->cpus = (unsigned)cpus;
@@ -316,20 +330,30 @@ static int parse_fs(struct vmm_spec *s, struct line *l, struct err *e)
 
 static int parse_rng(struct vmm_spec *s, struct line *l, struct err *e)
 {
-	(void)l;
-	(void)e;
 	s->has_rng = true;
-	return 0;
+	return take_limit(l, "", &s->rng, e);
+}
+
+static int parse_balloon(struct vmm_spec *s, struct line *l, struct err *e)
+{
+	struct spec_balloon *b = &s->balloon;
+
+	s->has_balloon = true;
+	b->has_stats = b->has_reporting = true;
+	if (take_u64(l, "target", 0, 1ull << 40, &b->target, e) < 0 ||
+	    take_bool(l, "stats", &b->has_stats, e) < 0)
+		return -1;
+	return take_bool(l, "reporting", &b->has_reporting, e);
 }
 
 static const struct {
 	const char *word;
 	int (*parse)(struct vmm_spec *s, struct line *l, struct err *e);
 } words[] = {
-	{ "machine", parse_machine }, { "kernel", parse_kernel }, { "kvm", parse_kvm },
-	{ "initrd", parse_initrd },   { "serial", parse_serial }, { "console", parse_console },
-	{ "disk", parse_disk },	      { "fs", parse_fs },	  { "net", parse_net },
-	{ "rng", parse_rng },	      { "report", parse_report },
+	{ "machine", parse_machine }, { "kernel", parse_kernel },   { "kvm", parse_kvm },
+	{ "initrd", parse_initrd },   { "serial", parse_serial },   { "console", parse_console },
+	{ "disk", parse_disk },	      { "fs", parse_fs },	    { "net", parse_net },
+	{ "rng", parse_rng },	      { "balloon", parse_balloon }, { "report", parse_report },
 };
 
 static int parse_cmdline(struct vmm_spec *s, const struct line *l, const char *text, struct err *e)

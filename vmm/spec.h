@@ -9,6 +9,7 @@
  *
  *	vpod-vmm 1
  *	machine cpus=2 memory=268435456 [name=TEXT] [acpi=on|off] [cpuid=-FEATURE,-FEATURE...]
+ *		[io=auto|uring|threads]		how disks are read and written
  *	kvm FILE				default: path=/dev/kvm
  *	kernel FILE [boot=auto|linux64|pvh]
  *	initrd FILE
@@ -16,11 +17,13 @@
  *	serial FILE [max=BYTES]
  *	console [name=TEXT FILE]		a port of the one virtio console
  *	fs tag=TEXT FILE [queues=1]		a directory, by the vhost-user socket of its server
- *	disk serial=TEXT [readonly=on|off] FILE [FILE]	parts, one behind the other
+ *	disk serial=TEXT [readonly=on|off] [LIMIT] FILE [FILE]	parts, one behind the other
+ *	rng [LIMIT]
+ *	balloon [target=BYTES] [stats=on|off] [reporting=on|off]
  *	report FILE
- *	kvm FILE				instead of /dev/kvm
  *
- * where FILE is path=PATH, or fd=N with N inherited.  Sizes are bytes.  vpod-vmm(1) has them
+ * where FILE is path=PATH, or fd=N with N inherited, and LIMIT is bytes=N bytes-burst=N ops=N
+ * ops-burst=N, all per second and all optional.  Sizes are bytes.  vpod-vmm(1) has them
  * all.
  */
 #ifndef VPOD_VMM_SPEC_H
@@ -44,6 +47,8 @@
 #define SPEC_NAME 64
 
 enum spec_boot { SPEC_BOOT_AUTO, SPEC_BOOT_LINUX64, SPEC_BOOT_PVH };
+
+enum spec_io { SPEC_IO_AUTO, SPEC_IO_URING, SPEC_IO_THREADS }; /* of the disks */
 
 /* Bytes and operations per second, each with a burst; 0: no limit. */
 struct spec_limit {
@@ -86,11 +91,17 @@ struct spec_fs {
 	struct spec_file file;
 };
 
+struct spec_balloon {
+	uint64_t target; /* bytes that the guest shall give up */
+	bool has_stats, has_reporting;
+};
+
 struct vmm_spec {
 	char name[SPEC_NAME];
 	unsigned cpus;
 	uint64_t memory;
 	bool has_acpi;
+	enum spec_io io;
 	char cpuid_off[512];  /* names, comma-separated */
 	struct spec_file kvm; /* /dev/kvm unless given */
 	struct spec_file kernel, initrd;
@@ -108,6 +119,9 @@ struct vmm_spec {
 	struct spec_fs fs[SPEC_MAX_FS];
 	unsigned nr_fs;
 	bool has_rng;
+	struct spec_limit rng;
+	bool has_balloon;
+	struct spec_balloon balloon;
 	struct spec_file report;
 };
 
