@@ -15,6 +15,8 @@
 #include "base/cleanup.h"
 #include "base/strbuf.h"
 #include "vmm/boot.h"
+#include "vmm/confine.h"
+#include "vmm/sandbox.h"
 #include "vmm/vcpu.h"
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/rng.h"
@@ -63,6 +65,18 @@ static void ended(struct source *s, uint32_t events)
 {
 	(void)events;
 	loop_stop(s->loop);
+}
+
+static void asked_to_stop(struct source *s, uint32_t events)
+{
+	(void)events;
+	machine_end(container_of(s, struct machine, stop_source), END_STOPPED, "by a signal");
+	loop_remove(s);
+}
+
+int machine_watch_stop(struct machine *m, int fd, struct err *e)
+{
+	return loop_add(&m->loop, &m->stop_source, fd, EPOLLIN, asked_to_stop, e);
 }
 
 void machine_call(struct machine *m, void (*fn)(void *arg), void *arg)
@@ -205,12 +219,13 @@ static int make_vcpus(struct machine *m, struct err *e)
 	return vcpu_set_entry(&m->vcpus[0], e);
 }
 
-int machine_make(struct machine *m, const struct vmm_spec *spec, struct err *e)
+int machine_make(struct machine *m, struct vmm_spec *spec, struct err *e)
 {
 	*m = (struct machine){ .spec = spec, .kvm_fd = spec->kvm.fd, .vm_fd = -1 };
 	m->calls.wake.fd = m->end_source.fd = -1;
 	m->uart.irq_fd = -1;
 	pthread_mutex_init(&m->calls.lock, NULL);
+	sem_init(&m->ready, 0, 0);
 	pthread_mutex_init(&m->gate, NULL);
 	pthread_mutex_lock(&m->gate);
 	if (loop_init(&m->loop, e) < 0 || watch_eventfd(m, &m->calls.wake, run_calls, e) < 0 ||
@@ -225,8 +240,20 @@ int machine_make(struct machine *m, const struct vmm_spec *spec, struct err *e)
 
 void machine_wait_release(struct machine *m)
 {
+	sem_post(&m->ready);
 	pthread_mutex_lock(&m->gate);
 	pthread_mutex_unlock(&m->gate);
+}
+
+/* What only the set-up needed; afterwards there is no new file and no new thread. */
+static int give_up_files(struct machine *m, struct err *e)
+{
+	struct vmm_spec *s = m->spec;
+
+	close_p(&s->kvm.fd);
+	close_p(&s->kernel.fd);
+	close_p(&s->initrd.fd);
+	return confine_finish(0, e);
 }
 
 int machine_run(struct machine *m, struct err *e)
@@ -237,6 +264,10 @@ int machine_run(struct machine *m, struct err *e)
 		if (vcpu_start(&m->vcpus[i], e) < 0)
 			return -1;
 	}
+	for (i = 0; i < m->nr_vcpus; i++)
+		sem_wait(&m->ready);
+	if (give_up_files(m, e) < 0 || sandbox_enter(SANDBOX_LOOP, e) < 0)
+		return -1;
 	pthread_mutex_unlock(&m->gate);
 	if (loop_run(&m->loop, e) < 0)
 		return -1;

@@ -16,6 +16,7 @@
 #ifndef VPOD_VMM_MACHINE_H
 #define VPOD_VMM_MACHINE_H
 
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -60,7 +61,7 @@ struct vcpu;
 struct machine_call;
 
 struct machine {
-	const struct vmm_spec *spec;
+	struct vmm_spec *spec; /* the caller's; machine_run() closes what is not needed any more */
 	int kvm_fd;
 	int vm_fd;
 	struct guest_mem mem; /* constant once the machine is made */
@@ -84,10 +85,15 @@ struct machine {
 	int end;	      /* enum machine_end, atomic: the first one stays */
 	char end_text[200];
 	struct source end_source;
+	struct source stop_source; /* of who started us, confine.h */
+	sem_t ready;		   /* posted by each vCPU that waits to be let go */
 };
 
 /* Makes the whole machine, up to its first instruction. On failure machine_free() cleans up. */
-int machine_make(struct machine *m, const struct vmm_spec *spec, struct err *e);
+int machine_make(struct machine *m, struct vmm_spec *spec, struct err *e);
+
+/* Ends the machine when @fd becomes readable; it stays the caller's. */
+int machine_watch_stop(struct machine *m, int fd, struct err *e);
 
 /* Takes @d. To be called before the vCPUs run. */
 int machine_add(struct machine *m, struct virtio_dev *d, struct err *e);
@@ -100,7 +106,7 @@ void machine_free(struct machine *m);
 void machine_end(struct machine *m, enum machine_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Returns when guest code may run. vCPU threads, once. */
+/* Says that this vCPU is set up, and returns when guest code may run. vCPU threads, once. */
 void machine_wait_release(struct machine *m);
 
 /* Runs fn(arg) in the loop and waits for it. vCPU threads. */

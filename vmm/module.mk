@@ -6,12 +6,26 @@ VMM_OBJS := $(patsubst %.c,$(O)/vmm-static/%.o,vmm/main.c $(VMM_CORE_SRCS) $(VMM
 
 VMM_CFLAGS = -std=gnu17 $(WARN) -O2 -ffunction-sections -fdata-sections -fPIE \
 	-fno-asynchronous-unwind-tables -fstack-protector-strong -fcf-protection -D_GNU_SOURCE \
-	-DVPOD_VERSION='"$(VERSION)"' -I. \
+	-DVPOD_VERSION='"$(VERSION)"' -I. -I$(O)/gen \
 	-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch)
 VMM_LDFLAGS = -static-pie -s -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro,-z,now \
 	-Wl,--build-id=none
 
 PROGRAMS += $(O)/vpod-vmm
+
+# The system call filters, compiled by libseccomp now so that the monitor has no library.
+CPPFLAGS_ALL += -I$(O)/gen
+$(O)/gen_sandbox: tools/gen_sandbox.c vmm/syscalls.def
+	$(say) HOSTCC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) -O1 -I. -o $@ $< $(call need,libseccomp,--cflags --libs,libseccomp-dev,libseccomp-devel)
+
+$(O)/gen/sandbox_filters.h: $(O)/gen_sandbox
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$< >$@
+
+$(O)/vmm/sandbox.o $(O)/vmm-static/vmm/sandbox.o $(O)/fuzz/vmm/sandbox.o: $(O)/gen/sandbox_filters.h
 
 $(O)/vmm-static/%.o: %.c VERSION
 	$(say) MUSL $<

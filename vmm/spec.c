@@ -204,11 +204,6 @@ static int parse_kernel(struct vmm_spec *s, struct line *l, struct err *e)
 	return need_file(l, &s->kernel, e);
 }
 
-static int parse_kvm(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->kvm, e);
-}
-
 static int parse_initrd(struct vmm_spec *s, struct line *l, struct err *e)
 {
 	return need_file(l, &s->initrd, e);
@@ -219,6 +214,11 @@ static int parse_serial(struct vmm_spec *s, struct line *l, struct err *e)
 	if (take_u64(l, "max", 0, 1ull << 50, &s->serial_max, e) < 0)
 		return -1;
 	return need_file(l, &s->serial, e);
+}
+
+static int parse_kvm(struct vmm_spec *s, struct line *l, struct err *e)
+{
+	return need_file(l, &s->kvm, e);
 }
 
 static int parse_report(struct vmm_spec *s, struct line *l, struct err *e)
@@ -392,8 +392,30 @@ int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e)
 	return check(s, e);
 }
 
-static void file_free(struct spec_file *f)
+void spec_each_file(struct vmm_spec *s, void (*fn)(struct spec_file *f, const char *what, void *arg),
+		    void *arg)
 {
+	unsigned i, j;
+
+	fn(&s->kvm, "KVM", arg);
+	fn(&s->kernel, "kernel", arg);
+	fn(&s->initrd, "initrd", arg);
+	fn(&s->serial, "serial log", arg);
+	fn(&s->report, "report", arg);
+	for (i = 0; i < s->nr_ports; i++)
+		fn(&s->ports[i].file, "console port", arg);
+	for (i = 0; i < s->nr_nics; i++)
+		fn(&s->nics[i].file, "tap", arg);
+	for (i = 0; i < s->nr_disks; i++) {
+		for (j = 0; j < s->disks[i].nr_parts; j++)
+			fn(&s->disks[i].parts[j], "disk", arg);
+	}
+}
+
+static void file_free(struct spec_file *f, const char *what, void *arg)
+{
+	(void)what;
+	(void)arg;
 	free(f->path);
 	f->path = NULL;
 	close_p(&f->fd);
@@ -401,21 +423,10 @@ static void file_free(struct spec_file *f)
 
 void spec_free(struct vmm_spec *s)
 {
-	unsigned i, j;
+	unsigned i;
 
-	file_free(&s->kvm);
-	file_free(&s->kernel);
-	file_free(&s->initrd);
-	file_free(&s->serial);
-	file_free(&s->report);
-	for (i = 0; i < s->nr_ports; i++)
-		file_free(&s->ports[i].file);
-	for (i = 0; i < s->nr_nics; i++)
-		file_free(&s->nics[i].file);
-	for (i = 0; i < s->nr_disks; i++) {
-		for (j = 0; j < s->disks[i].nr_parts; j++)
-			file_free(&s->disks[i].parts[j]);
+	spec_each_file(s, file_free, NULL);
+	for (i = 0; i < s->nr_disks; i++)
 		free(s->disks[i].parts);
-	}
 	*s = (struct vmm_spec){ 0 };
 }

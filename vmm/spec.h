@@ -102,6 +102,10 @@ struct vmm_spec {
 int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e);
 void spec_free(struct vmm_spec *s);
 
+/* Calls fn for every file of @s, given or not. */
+void spec_each_file(struct vmm_spec *s, void (*fn)(struct spec_file *f, const char *what, void *arg),
+		    void *arg);
+
 /* Opens what is named by path; afterwards every file that was given has its fd. */
 int spec_open(struct vmm_spec *s, struct err *e);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/strbuf.h"
 #include "vmm/spec.h"
 
 static int open_file(struct spec_file *f, int flags, const char *what, struct err *e)
