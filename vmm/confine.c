@@ -112,14 +112,16 @@ static int close_others(const struct kept *k, struct err *e)
 	return 0;
 }
 
-int confine_close(const struct vmm_spec *s, struct err *e)
+int confine_close(const struct vmm_spec *s, bool has_output, struct err *e)
 {
 	cleanup_free struct kept *k = xcalloc(1, sizeof(*k));
 	cleanup_close int null = -1;
-	bool is_std[2] = { false, false };
+	bool is_std[2] = { false, has_output };
 	unsigned i;
 
 	keep(k, STDERR_FILENO);
+	if (has_output)
+		keep(k, STDOUT_FILENO);
 	spec_each_file((struct vmm_spec *)s, keep_numbered, k);
 	for (i = 0; i < k->nr; i++) {
 		if (k->fds[i] < 2)

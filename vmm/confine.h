@@ -50,8 +50,11 @@ struct confine {
 	struct strv cgroups; /* directories */
 };
 
-/* Stage 1, first half: closes all files but 0 to 2 and those that @s names by number. */
-int confine_close(const struct vmm_spec *s, struct err *e);
+/*
+ * Stage 1, first half: closes all files but 2, 1 if it @has_output, and those that @s names by
+ * number; 0 and 1 become /dev/null.
+ */
+int confine_close(const struct vmm_spec *s, bool has_output, struct err *e);
 
 /*
  * Stages 2 to 4.  Returns, in the machine's process, a file that becomes readable when the machine

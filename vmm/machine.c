@@ -198,10 +198,10 @@ static int make_vcpus(struct machine *m, struct err *e)
 		if (vcpu_make(m, &m->vcpus[i], i, e) < 0)
 			return -1;
 	}
-	return vcpu_set_entry(&m->vcpus[0], e);
+	return 0;
 }
 
-int machine_make(struct machine *m, struct vmm_spec *spec, struct err *e)
+int machine_make_devices(struct machine *m, struct vmm_spec *spec, struct err *e)
 {
 	*m = (struct machine){ .spec = spec, .kvm_fd = spec->kvm.fd, .vm_fd = -1 };
 	m->calls.wake.fd = m->end_source.fd = -1;
@@ -215,9 +215,16 @@ int machine_make(struct machine *m, struct vmm_spec *spec, struct err *e)
 		return -1;
 	if (mem_init(&m->mem, spec->memory, spec->nr_fs > 0, e) < 0 || make_vm(m, e) < 0)
 		return -1;
-	if (devices_add(m, e) < 0 || boot_load(m, e) < 0)
+	if (devices_add(m, e) < 0)
 		return -1;
 	return make_vcpus(m, e);
+}
+
+int machine_make(struct machine *m, struct vmm_spec *spec, struct err *e)
+{
+	if (machine_make_devices(m, spec, e) < 0 || boot_load(m, e) < 0)
+		return -1;
+	return vcpu_set_entry(&m->vcpus[0], e);
 }
 
 void machine_wait_release(struct machine *m)

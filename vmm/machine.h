@@ -92,6 +92,9 @@ struct machine {
 	sem_t ready;		   /* posted by each vCPU that waits to be let go */
 };
 
+/* Makes the machine but for the kernel and the first vCPU's registers. */
+int machine_make_devices(struct machine *m, struct vmm_spec *spec, struct err *e);
+
 /* Makes the whole machine, up to its first instruction. On failure machine_free() cleans up. */
 int machine_make(struct machine *m, struct vmm_spec *spec, struct err *e);
 

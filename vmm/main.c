@@ -18,12 +18,13 @@
 #include "vmm/confine.h"
 #include "vmm/machine.h"
 #include "vmm/sandbox.h"
+#include "vmm/surface.h"
 #include "vmm/vcpu.h"
 
 struct args {
 	const char *spec;
 	struct confine confine;
-	bool version, help;
+	bool surface, version, help;
 };
 
 static const struct opt options[] = {
@@ -39,6 +40,8 @@ static const struct opt options[] = {
 	  "a cgroup to run the machine in; one for each hierarchy", NULL },
 	{ "timing", 0, OPT_BOOL, offsetof(struct args, confine.has_timing), NULL, NULL,
 	  "print how long each stage of the start took", NULL },
+	{ "surface", 0, OPT_BOOL, offsetof(struct args, surface), NULL, NULL,
+	  "print all that the guest can reach, and do not run it", NULL },
 	{ "help", 'h', OPT_BOOL, offsetof(struct args, help), NULL, NULL, "print this", NULL },
 	{ "version", 0, OPT_BOOL, offsetof(struct args, version), NULL, NULL, "print the version",
 	  NULL },
@@ -60,7 +63,7 @@ static int parse_args(struct args *a, int argc, char **argv, struct err *e)
 		return err_setk(e, ERR_USAGE, 0, "cannot use --uid: there is no such uid");
 	if (a->confine.is_open && a->confine.is_jailed)
 		return err_setk(e, ERR_USAGE, 0, "cannot use --jailed and --no-jail");
-	if (!a->spec && !a->help && !a->version)
+	if (!a->spec && !a->surface && !a->help && !a->version)
 		return err_setk(e, ERR_USAGE, 0, "cannot run: no --spec=FILE");
 	return 0;
 }
@@ -154,13 +157,34 @@ static int run(const struct args *a, struct err *e)
 
 	if (read_spec(a->spec, &spec, e) < 0 || cpuid_check(spec.cpuid_off, e) < 0)
 		return -1;
-	if (!a->confine.is_open && confine_close(&spec, e) < 0)
+	if (!a->confine.is_open && confine_close(&spec, false, e) < 0)
 		return -1;
 	if (spec_open(&spec, e) < 0)
 		return -1;
 	confine_stage("open");
 	stop_fd = confine_enter(&a->confine, &spec, e);
 	return stop_fd < 0 ? -1 : run_machine(&spec, stop_fd, e);
+}
+
+static int print_surface(const struct args *a, struct err *e)
+{
+	static struct vmm_spec spec;
+	static struct machine m;
+
+	sandbox_disable();
+	if ((a->spec ? read_spec(a->spec, &spec, e)
+		     : spec_parse(&spec, surface_default_spec, strlen(surface_default_spec), e)) <
+		    0 ||
+	    confine_close(&spec, true, e) < 0)
+		return -1;
+	if (!a->spec && access("/dev/kvm", R_OK | W_OK) < 0) {
+		surface_print(NULL);
+		return 0;
+	}
+	if (spec_open(&spec, e) < 0 || machine_make_devices(&m, &spec, e) < 0)
+		return -1;
+	surface_print(&m);
+	return 0;
 }
 
 static int start(const struct args *a)
@@ -174,7 +198,7 @@ static int start(const struct args *a)
 		      stderr);
 		sandbox_disable();
 	}
-	if (run(a, &e) < 0) {
+	if ((a->surface ? print_surface(a, &e) : run(a, &e)) < 0) {
 		err_print(&e, "vpod-vmm");
 		status = e.kind == ERR_USAGE ? 2 : 1;
 	}
