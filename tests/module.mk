@@ -62,7 +62,7 @@ $(FUZZ_PROGRAMS): $(O)/fuzz/fuzz_%: $(O)/fuzz/tests/fuzz/fuzz_%.o $(O)/fuzz/libv
 	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(TEST_LIBS)
 .SECONDARY: $(patsubst %,$(O)/fuzz/tests/fuzz/%.o,$(FUZZ_NAMES))
 
-.PHONY: payloads unit-programs fuzz-programs fuzz check test golden
+.PHONY: payloads unit-programs fuzz-programs fuzz check test test-all golden
 unit-programs: all $(UNIT_PROGRAMS) $(TEST_TOOLS) $(PAYLOADS)
 fuzz-programs: $(FUZZ_PROGRAMS)
 payloads: $(PAYLOADS)
@@ -81,3 +81,7 @@ test:
 	tools/setup
 	$(MAKE) unit-programs
 	+O=$(O) SAN=$(SAN) tests/suite all
+
+# The same with what takes long: more data, and every boot test once more in the rig.
+test-all:
+	VPOD_TEST_FULL=1 VPOD_TEST_TIMEOUT=3600 $(MAKE) test

@@ -8,8 +8,11 @@ VMM_CFLAGS = -std=gnu17 $(WARN) -O2 -ffunction-sections -fdata-sections -fPIE \
 	-fno-asynchronous-unwind-tables -fstack-protector-strong -fcf-protection -D_GNU_SOURCE \
 	-DVPOD_VERSION='"$(VERSION)"' -I. -I$(O)/gen \
 	-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch)
-VMM_LDFLAGS = -static-pie -s -Wl,--gc-sections -Wl,-z,noexecstack -Wl,-z,relro,-z,now \
-	-Wl,--build-id=none
+# Static and position-independent.  musl-gcc does not know -static-pie: it links Scrt1.o and names
+# ld-musl as interpreter, which the jail's empty root lacks; so its start files are given here.
+VMM_LIB = /usr/lib/$(shell $(CC) -print-multiarch | sed s/gnu/musl/)
+VMM_LDFLAGS = -static -Wl,-pie,--no-dynamic-linker,-z,text -nostartfiles -s -Wl,--gc-sections \
+	-Wl,-z,noexecstack -Wl,-z,relro,-z,now -Wl,--build-id=none
 
 PROGRAMS += $(O)/vpod-vmm
 
@@ -34,7 +37,8 @@ $(O)/vmm-static/%.o: %.c VERSION
 
 $(O)/vpod-vmm: $(VMM_OBJS)
 	$(say) LINK $@
-	$(Q)$(MUSL_CC) $(VMM_LDFLAGS) -o $@ $^
+	$(Q)$(MUSL_CC) $(VMM_LDFLAGS) -o $@ $(VMM_LIB)/rcrt1.o $(VMM_LIB)/crti.o $^ $(VMM_LIB)/crtn.o
+	$(Q)! readelf -l $@ | grep -q INTERP || { echo "$@ wants an interpreter" >&2; rm $@; exit 1; }
 
 # Natively, for tests/module.mk.
 VMM_CORE_OBJS := $(patsubst %.c,$(O)/%.o,$(VMM_CORE_SRCS))
