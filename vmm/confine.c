@@ -15,6 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -112,6 +113,14 @@ static int close_others(const struct kept *k, struct err *e)
 	return 0;
 }
 
+/* Whoever made the jail gave it to us: an empty root has no name for it. */
+static bool is_null(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
 int confine_close(const struct vmm_spec *s, bool has_output, struct err *e)
 {
 	cleanup_free struct kept *k = xcalloc(1, sizeof(*k));
@@ -131,7 +140,7 @@ int confine_close(const struct vmm_spec *s, bool has_output, struct err *e)
 	for (i = 0; i < 2; i++) {
 		if (is_std[i])
 			continue;
-		if (null < 0 || dup2(null, (int)i) < 0)
+		if (!is_null((int)i) && (null < 0 || dup2(null, (int)i) < 0))
 			return err_set(e, errno, "cannot use /dev/null");
 		keep(k, (int)i);
 	}
@@ -466,10 +475,13 @@ int confine_enter(const struct confine *c, const struct vmm_spec *s, struct err 
 	return signals;
 }
 
-/* With a limit of 0 what is open stays open, and nothing joins it. */
+/*
+ * With a limit of 0 what is open stays open, and nothing joins it.  Not so for threads: io_uring's
+ * workers are the kernel's to make, in our name; that we make none is the filters' part.
+ */
 int confine_finish(unsigned more, struct err *e)
 {
-	struct rlimit none = { 0, 0 }, files = { 0, 0 };
+	struct rlimit files = { 0, 0 };
 
 	if (more) {
 		int next = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
@@ -479,7 +491,7 @@ int confine_finish(unsigned more, struct err *e)
 		close(next);
 		files.rlim_cur = files.rlim_max = (rlim_t)next + more;
 	}
-	if (setrlimit(RLIMIT_NPROC, &none) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0)
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
 		return err_set(e, errno, "cannot limit the machine");
 	return 0;
 }
