@@ -466,10 +466,15 @@ int confine_enter(const struct confine *c, const struct vmm_spec *s, struct err 
 	return signals;
 }
 
-/* With a limit of 0 what is open stays open, and nothing joins it. */
+#define MAX_THREADS (SPEC_MAX_CPUS + 32u)
+
+/*
+ * With a limit of 0 what is open stays open, and nothing joins it.  No thread can make another, for
+ * the filters have no clone; but the kernel's own workers behind io_uring count as ours.
+ */
 int confine_finish(unsigned more, struct err *e)
 {
-	struct rlimit none = { 0, 0 }, files = { 0, 0 };
+	struct rlimit threads = { MAX_THREADS, MAX_THREADS }, files = { 0, 0 };
 
 	if (more) {
 		int next = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
@@ -479,7 +484,7 @@ int confine_finish(unsigned more, struct err *e)
 		close(next);
 		files.rlim_cur = files.rlim_max = (rlim_t)next + more;
 	}
-	if (setrlimit(RLIMIT_NPROC, &none) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0)
+	if (setrlimit(RLIMIT_NPROC, &threads) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0)
 		return err_set(e, errno, "cannot limit the machine");
 	return 0;
 }
