@@ -34,13 +34,13 @@ class Vmm:
     """One vpod-vmm with a payload; lines go into its description, fds are inherited."""
 
     def __init__(self, payload, lines=(), fds=(), cmdline="", memory=16 << 20, prefix=(),
-                 cpus=1, boot="auto"):
+                 cpus=1, boot="auto", machine=""):
         need_kvm()
         self.dir = tempfile.TemporaryDirectory(prefix="vpod-vmm-test.")
         self.serial = os.path.join(self.dir.name, "serial")
         self.report = os.path.join(self.dir.name, "report")
         spec = os.path.join(self.dir.name, "spec")
-        text = ["vpod-vmm 1", f"machine cpus={cpus} memory={memory}",
+        text = ["vpod-vmm 1", f"machine cpus={cpus} memory={memory} {machine}".strip(),
                 f"kernel path={BUILD}/tests/vmm/{payload} boot={boot}", f"serial path={self.serial}",
                 f"report path={self.report}"]
         text += [f"cmdline {cmdline}"] if cmdline else []

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/strbuf.h"
+#include "vmm/sandbox.h"
 #include "vmm/virtio/blk_engine.h"
 
 #define NR_WORKERS 4
@@ -30,7 +31,9 @@ struct workers {
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t work, done;
 	struct io_list todo, finished;
-	bool is_woken, is_stopping;
+	unsigned nr_confined;
+	bool is_woken, is_stopping, has_failed;
+	struct err failure;
 };
 
 static void list_init(struct io_list *l)
@@ -81,8 +84,16 @@ static void *work(void *arg)
 {
 	struct workers *w = arg;
 	uint64_t one = 1;
+	struct err e;
+	int confined = sandbox_enter(SANDBOX_WORKER, &e);
 
 	pthread_mutex_lock(&w->lock);
+	w->nr_confined++;
+	if (confined < 0) {
+		w->has_failed = w->is_stopping = true;
+		w->failure = e;
+	}
+	pthread_cond_signal(&w->done);
 	while (!w->is_stopping) {
 		struct io *io;
 
@@ -216,7 +227,15 @@ static int threads_start(struct io_engine *g, struct err *e)
 			return -1;
 		}
 	}
-	return 0;
+	pthread_mutex_lock(&w->lock);
+	while (w->nr_confined < NR_WORKERS)
+		pthread_cond_wait(&w->done, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	if (!w->has_failed)
+		return 0;
+	*e = w->failure;
+	threads_stop(g);
+	return -1;
 }
 
 const struct io_backend io_threads_backend = {
