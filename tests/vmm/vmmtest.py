@@ -87,10 +87,16 @@ class Vmm:
         end = self.end()
         assert end.startswith("reset"), f"ended as {end!r}; the guest said: {self.said()!r}"
 
+    def machine(self):
+        """The machine's own process: the child of the one that was started, if there is one."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            return (f.read().split() or [pid])[0]
+
     def memory_kib(self):
         """Private memory, as the kernel counts it, without the guest's."""
         total, is_guest = 0, False
-        with open(f"/proc/{self.process.pid}/smaps", encoding="ascii") as f:
+        with open(f"/proc/{self.machine()}/smaps", encoding="ascii") as f:
             for line in f:
                 words = line.split()
                 if "-" in words[0] and not words[0].endswith(":"):

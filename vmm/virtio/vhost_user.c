@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -96,7 +97,7 @@ static int receive(const struct vhost_user *v, void *buf, size_t len, struct err
 	size_t at = 0;
 
 	while (at < len) {
-		ssize_t n = recv(v->fd, (uint8_t *)buf + at, len - at, 0);
+		ssize_t n = read(v->fd, (uint8_t *)buf + at, len - at); /* drops fds, if any */
 
 		if (n == 0)
 			return failed(e, 0, "it went away");
