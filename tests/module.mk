@@ -46,7 +46,7 @@ $(O)/tests/vmm/%: tests/vmm/%.c tests/vmm/guest.ld tests/vmm/lib.h
 # Fuzzers: everything once more, by clang.
 FUZZ_CC ?= clang
 FUZZ_FLAGS = -std=gnu17 -g -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-omit-frame-pointer \
-	-fno-sanitize-recover=undefined -Wno-unknown-warning-option
+	-DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fno-sanitize-recover=undefined -Wno-unknown-warning-option
 $(O)/fuzz/%.o: %.c
 	$(say) FUZZCC $<
 	@mkdir -p $(@D)
