@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes sandbox_filters.h of vmm/syscalls.def, when vpod-vmm is built: one BPF program for each kind
- * of thread, and the names of system calls by number.  Fails when a kind has more calls than it may.
+ * Makes sandbox_filters.h of vmm/syscalls.def, when vpod-vmm is built: one BPF program for each
+ * kind of thread, and the names of system calls by number.  Fails when a kind has more calls than
+ * it may.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -21,9 +22,9 @@ static const struct {
 	const char *name;
 	unsigned kinds, max;
 } limits[] = {
-	{ "VCPU", VCPU, 8 },	    { "LOOP", LOOP, 16 },
-	{ "WORKER", WORKER, 16 },   { "CONTROL", CONTROL, 8 },
-	{ "STARTER", STARTER, 8 },  { "machine", VCPU | LOOP | WORKER | CONTROL, 28 },
+	{ "VCPU", VCPU, 8 },	   { "LOOP", LOOP, 16 },
+	{ "WORKER", WORKER, 16 },  { "CONTROL", CONTROL, 8 },
+	{ "STARTER", STARTER, 8 }, { "machine", VCPU | LOOP | WORKER | CONTROL, 28 },
 };
 
 #define MAX_CONDITIONS 2
@@ -34,12 +35,29 @@ struct call {
 	struct scmp_arg_cmp conditions[MAX_CONDITIONS];
 };
 
-#define ANY 0, { { 0 } }
-#define COMPARE(arg, mask, value) { arg, SCMP_CMP_MASKED_EQ, mask, value }
-#define MASKED(arg, mask, value) 1, { COMPARE(arg, mask, value) }
+#define ANY               \
+	0,                \
+	{                 \
+		{         \
+			0 \
+		}         \
+	}
+#define COMPARE(arg, mask, value)                    \
+	{                                            \
+		arg, SCMP_CMP_MASKED_EQ, mask, value \
+	}
+#define MASKED(arg, mask, value)          \
+	1,                                \
+	{                                 \
+		COMPARE(arg, mask, value) \
+	}
 #define IS(arg, value) MASKED(arg, ~0ull, value)
 #define BOTH_IS(arg, value) COMPARE(arg, ~0ull, value)
-#define BOTH(a, b) 2, { BOTH_##a, BOTH_##b }
+#define BOTH(a, b)                 \
+	2,                         \
+	{                          \
+		BOTH_##a, BOTH_##b \
+	}
 #define CALL(kinds, name, condition, reason) { kinds, #name, condition },
 static const struct call calls[] = {
 #include "vmm/syscalls.def"
@@ -156,7 +174,8 @@ int main(void)
 	       "} sandbox_filters[] = {\n");
 	for (i = 0; i < 5; i++)
 		printf("\t{ sandbox_filter_%u, sizeof(sandbox_filter_%u) / sizeof(struct "
-		       "sock_filter) },\n", i, i);
+		       "sock_filter) },\n",
+		       i, i);
 	printf("};\n");
 	print_names();
 	return 0;
