@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "vmm/sandbox.h"
+
 void rig_fail(const char *why)
 {
 	fprintf(stderr, "vmm_fixture: %s\n", why);
@@ -29,6 +31,7 @@ void rig_init(struct vmm_rig *r, uint64_t memory)
 	struct err e;
 	int fd = eventfd(0, EFD_CLOEXEC);
 
+	sandbox_disable();
 	memset(r, 0, sizeof(*r));
 	r->m.spec = &r->spec;
 	r->m.kvm_fd = r->m.vm_fd = -1;

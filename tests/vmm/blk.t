@@ -115,15 +115,23 @@ def paced(limit):
         return took
 
 
+def holds(limit, want):
+    """Never faster; slower only while others need this machine's CPUs."""
+    for _ in range(4):
+        took = paced(limit)
+        assert took > 0.95 * want, (took, want)
+        if took < 1.05 * want:
+            print(f"# {limit}: {100 * (took / want - 1):+.1f} % of the time it should take")
+            return
+    raise AssertionError(f"{took} s, wanted {want}")
+
+
 def t_byte_limit_holds_within_5_percent():
-    took = paced("bytes=4194304 bytes-burst=1048576")
-    want = (16 - 1) / 4
-    assert abs(took / want - 1) < 0.05, (took, want)
+    holds("bytes=4194304 bytes-burst=1048576", (16 - 1) / 4)
 
 
 def t_operation_limit_holds_within_5_percent():
-    took = paced("ops=100 ops-burst=10")
-    assert abs(took / 2.46 - 1) < 0.05, took
+    holds("ops=100 ops-burst=30", (256 - 30) / 100)
 
 
 vmmtest.main(sys.modules[__name__])

@@ -314,7 +314,7 @@ static int check_request(struct blk *b, const struct vq_chain *c, struct header 
 /* False: there are no units for its buffers now. There is a slot. */
 static bool start(struct blk *b, const struct vq_chain *c)
 {
-	const struct iovec *last = &c->iov[c->nr_out + c->nr_in - 1];
+	const struct iovec *last;
 	unsigned slot = (unsigned)__builtin_ctzll(~b->used_slots);
 	struct request *r = &b->slots[slot];
 	struct header h;
@@ -326,6 +326,7 @@ static bool start(struct blk *b, const struct vq_chain *c)
 		vq_push(queue(b), c->head, 0);
 		return true;
 	}
+	last = &c->iov[c->nr_out + c->nr_in - 1];
 	status = (uint8_t *)last->iov_base + last->iov_len - 1;
 	over = check_request(b, c, &h);
 	if (over >= 0) {

@@ -303,9 +303,8 @@ static int attach_queue(struct machine *m, struct virtio_dev *d, unsigned i, str
 		close_p(&fd);
 		return err_set(e, errno, "cannot watch a queue of %s", d->ops->name);
 	}
-	return machine_ioeventfd(m,
-				 VIRTIO_BASE + d->slot * VIRTIO_STRIDE + VIRTIO_MMIO_QUEUE_NOTIFY,
-				 i, fd, e);
+	return machine_ioeventfd(
+		m, VIRTIO_BASE + d->slot * VIRTIO_STRIDE + VIRTIO_MMIO_QUEUE_NOTIFY, i, fd, e);
 }
 
 int virtio_mmio_attach(struct machine *m, struct virtio_dev *d, struct err *e)
