@@ -51,7 +51,7 @@ $(O)/vmm-escape/sandbox.o: vmm/sandbox.c $(O)/gen/sandbox_filters.h VERSION
 $(O)/vmm-escape/vpod-vmm: $(filter-out %/sandbox.o,$(VMM_OBJS)) $(O)/vmm-escape/sandbox.o \
 		$(O)/vmm-static/tests/tools/vmm_escape.o
 	$(say) LINK $@
-	$(Q)$(MUSL_CC) $(VMM_LDFLAGS) -o $@ $^
+	$(Q)$(VMM_LINK)
 TEST_TOOLS += $(O)/vmm-escape/vpod-vmm
 
 # Fuzzers: everything once more, by clang.
