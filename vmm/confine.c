@@ -33,6 +33,7 @@
 #define CLONE_INTO_CGROUP 0x200000000ull
 #endif
 
+#define PATIENCE_MS 5000 /* with a machine that was asked to stop */
 #define MAX_FDS 4096 /* while the machine is made */
 #define MAX_KEPT (SPEC_MAX_PARTS * SPEC_MAX_DISKS + 64)
 #define FILE_SLACK 65536u /* of messages, beyond what files hold already */
@@ -292,8 +293,10 @@ static _Noreturn void wait_for_machine(pid_t pid, int answer, int signals, int r
 	unsigned char status;
 
 	for (;;) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			_exit(1);
+		int r = poll(p, 2, has_asked ? PATIENCE_MS : -1);
+
+		if ((r < 0 && errno != EINTR) || r == 0)
+			_exit(1); /* and the machine dies with us */
 		if (p[0].revents)
 			break;
 		if (!(p[1].revents & POLLIN) || read(signals, &info, sizeof(info)) < 0)
@@ -313,6 +316,7 @@ static int start_waiting(const struct jail *j, int answer, int signals, int repo
 {
 	struct jail own = *j;
 	struct kept k = { .nr = 0 };
+	int cap;
 
 	keep(&k, STDERR_FILENO);
 	keep(&k, answer);
@@ -321,8 +325,11 @@ static int start_waiting(const struct jail *j, int answer, int signals, int repo
 		keep(&k, report);
 	if (close_others(&k, e) < 0)
 		return -1;
-	if (j->uid &&
-	    (setresgid(j->gid, j->gid, j->gid) < 0 || setresuid(j->uid, j->uid, j->uid) < 0))
+	/* While it may; jail_drop_rights() cannot once the uid is another. */
+	for (cap = 0; j->uid && prctl(PR_CAPBSET_DROP, cap) == 0; cap++)
+		;
+	if (j->uid && (setresgid(j->gid, j->gid, j->gid) < 0 ||
+		       setresuid(j->uid, j->uid, j->uid) < 0))
 		return err_set(e, errno, "cannot become uid %u", j->uid);
 	own.max_fds = 2; /* as many as poll(2) is given */
 	if (jail_drop_rights(&own, e) < 0)
@@ -476,12 +483,12 @@ int confine_enter(const struct confine *c, const struct vmm_spec *s, struct err 
 }
 
 /*
- * With a limit of 0 what is open stays open, and nothing joins it.  Not so for threads: io_uring's
- * workers are the kernel's to make, in our name; that we make none is the filters' part.
+ * With a limit of 0 what is there stays, and nothing joins it.  io_uring's workers are the kernel's
+ * to make, but in our name: then that we make no thread is the filters' part alone.
  */
-int confine_finish(unsigned more, struct err *e)
+int confine_finish(unsigned more, bool has_io_uring, struct err *e)
 {
-	struct rlimit files = { 0, 0 };
+	struct rlimit none = { 0, 0 }, files = { 0, 0 };
 
 	if (more) {
 		int next = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
@@ -491,7 +498,8 @@ int confine_finish(unsigned more, struct err *e)
 		close(next);
 		files.rlim_cur = files.rlim_max = (rlim_t)next + more;
 	}
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+	if ((!has_io_uring && setrlimit(RLIMIT_NPROC, &none) < 0) ||
+	    setrlimit(RLIMIT_NOFILE, &files) < 0)
 		return err_set(e, errno, "cannot limit the machine");
 	return 0;
 }

@@ -63,7 +63,7 @@ int confine_close(const struct vmm_spec *s, bool has_output, struct err *e);
 int confine_enter(const struct confine *c, const struct vmm_spec *s, struct err *e);
 
 /* Stage 6, when all threads and files are there. @more: files that may still be opened. */
-int confine_finish(unsigned more, struct err *e);
+int confine_finish(unsigned more, bool has_io_uring, struct err *e);
 
 /* Tells the starter the exit status and ends the process. */
 _Noreturn void confine_exit(int status);

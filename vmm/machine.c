@@ -242,7 +242,7 @@ static int give_up_files(struct machine *m, struct err *e)
 	close_p(&s->kvm.fd);
 	close_p(&s->kernel.fd);
 	close_p(&s->initrd.fd);
-	return confine_finish(0, e);
+	return confine_finish(0, s->nr_disks > 0, e);
 }
 
 int machine_run(struct machine *m, struct err *e)

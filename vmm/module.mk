@@ -14,6 +14,8 @@ VMM_LIB = /usr/lib/$(shell $(CC) -print-multiarch | sed s/gnu/musl/)
 VMM_LDFLAGS = -static -Wl,-pie,--no-dynamic-linker,-z,text -nostartfiles -s -Wl,--gc-sections \
 	-Wl,-z,noexecstack -Wl,-z,relro,-z,now -Wl,--build-id=none
 
+VMM_LINK = $(MUSL_CC) $(VMM_LDFLAGS) -o $@ $(VMM_LIB)/rcrt1.o $(VMM_LIB)/crti.o $^ $(VMM_LIB)/crtn.o
+
 PROGRAMS += $(O)/vpod-vmm
 
 # The system call filters, compiled by libseccomp now so that the monitor has no library.
@@ -37,7 +39,7 @@ $(O)/vmm-static/%.o: %.c VERSION
 
 $(O)/vpod-vmm: $(VMM_OBJS)
 	$(say) LINK $@
-	$(Q)$(MUSL_CC) $(VMM_LDFLAGS) -o $@ $(VMM_LIB)/rcrt1.o $(VMM_LIB)/crti.o $^ $(VMM_LIB)/crtn.o
+	$(Q)$(VMM_LINK)
 	$(Q)! readelf -l $@ | grep -q INTERP || { echo "$@ wants an interpreter" >&2; rm $@; exit 1; }
 
 # Natively, for tests/module.mk.

@@ -38,7 +38,7 @@ static const char *const rules[] = {
 	"root an empty directory, read-only, nosuid, nodev",
 	"landlock nothing allowed, where the host's kernel has it",
 	"limit files 0 more",
-	"limit threads 0 more",
+	"limit threads 0 more, without disks; io_uring has workers of its own",
 	"limit core 0",
 	"limit file-size what the disks and logs may grow to",
 };
@@ -145,6 +145,8 @@ static void print_files(const struct machine *m)
 		n = readlink(path, target, sizeof(target) - 1);
 		target[n > 0 ? n : 0] = '\0';
 		name_file(m, fd, what, sizeof(what));
+		if (!strcmp(what, "nothing")) /* not our output: confine_close() */
+			snprintf(target, sizeof(target), "/dev/null");
 		printf("file %s %s\n", target[strcspn(target, " ")] ? "?" : target, what);
 	}
 	printf("file socket: stop, and the answer to who started it\n");
