@@ -34,7 +34,7 @@
 #endif
 
 #define PATIENCE_MS 5000 /* with a machine that was asked to stop */
-#define MAX_FDS 4096 /* while the machine is made */
+#define MAX_FDS 4096	 /* while the machine is made */
 #define MAX_KEPT (SPEC_MAX_PARTS * SPEC_MAX_DISKS + 64)
 #define FILE_SLACK 65536u /* of messages, beyond what files hold already */
 
@@ -328,8 +328,8 @@ static int start_waiting(const struct jail *j, int answer, int signals, int repo
 	/* While it may; jail_drop_rights() cannot once the uid is another. */
 	for (cap = 0; j->uid && prctl(PR_CAPBSET_DROP, cap) == 0; cap++)
 		;
-	if (j->uid && (setresgid(j->gid, j->gid, j->gid) < 0 ||
-		       setresuid(j->uid, j->uid, j->uid) < 0))
+	if (j->uid &&
+	    (setresgid(j->gid, j->gid, j->gid) < 0 || setresuid(j->uid, j->uid, j->uid) < 0))
 		return err_set(e, errno, "cannot become uid %u", j->uid);
 	own.max_fds = 2; /* as many as poll(2) is given */
 	if (jail_drop_rights(&own, e) < 0)

@@ -2,20 +2,25 @@
 #include "vmm/machine.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/strbuf.h"
 #include "vmm/boot.h"
 #include "vmm/confine.h"
+#include "vmm/control.h"
 #include "vmm/sandbox.h"
 #include "vmm/vcpu.h"
 
@@ -230,8 +235,52 @@ int machine_make(struct machine *m, struct vmm_spec *spec, struct err *e)
 void machine_wait_release(struct machine *m)
 {
 	sem_post(&m->ready);
+	machine_park(m);
+}
+
+void machine_park(struct machine *m)
+{
+	__atomic_add_fetch(&m->nr_parked, 1, __ATOMIC_SEQ_CST);
+	(void)syscall(SYS_futex, &m->nr_parked, FUTEX_WAKE_PRIVATE, INT_MAX);
 	pthread_mutex_lock(&m->gate);
+	__atomic_sub_fetch(&m->nr_parked, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&m->gate);
+}
+
+bool machine_pause(struct machine *m)
+{
+	unsigned i;
+
+	if (m->is_paused)
+		return false;
+	pthread_mutex_lock(&m->gate);
+	__atomic_store_n(&m->is_paused, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < m->nr_vcpus; i++)
+		vcpu_kick(&m->vcpus[i]);
+	return true;
+}
+
+void machine_wait_paused(struct machine *m)
+{
+	unsigned n;
+
+	while ((n = __atomic_load_n(&m->nr_parked, __ATOMIC_SEQ_CST)) < m->nr_vcpus)
+		(void)syscall(SYS_futex, &m->nr_parked, FUTEX_WAIT_PRIVATE, n, NULL);
+}
+
+void machine_resume(struct machine *m)
+{
+	if (!m->is_paused)
+		return;
+	__atomic_store_n(&m->is_paused, false, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&m->gate);
+}
+
+void machine_rest(struct machine *m)
+{
+	for (;;)
+		(void)syscall(SYS_futex, &m->end, FUTEX_WAIT_PRIVATE,
+			      __atomic_load_n(&m->end, __ATOMIC_SEQ_CST), NULL);
 }
 
 /* What only the set-up needed; afterwards there is no new file and no new thread. */
@@ -242,13 +291,20 @@ static int give_up_files(struct machine *m, struct err *e)
 	close_p(&s->kvm.fd);
 	close_p(&s->kernel.fd);
 	close_p(&s->initrd.fd);
-	return confine_finish(0, s->nr_disks > 0, e);
+	return confine_finish(control_is_listening(m) ? 1 : 0, s->nr_disks > 0, e);
 }
 
 int machine_run(struct machine *m, struct err *e)
 {
+	sigset_t kick;
 	unsigned i;
 
+	m->pid = getpid();
+	sigemptyset(&kick);
+	sigaddset(&kick, VCPU_KICK);
+	pthread_sigmask(SIG_BLOCK, &kick, NULL);
+	if (halt_watch_start(m, e) < 0 || control_start(m, e) < 0)
+		return -1;
 	for (i = 0; i < m->nr_vcpus; i++) {
 		if (vcpu_start(&m->vcpus[i], e) < 0)
 			return -1;

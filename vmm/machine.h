@@ -22,6 +22,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "vmm/halt.h"
 #include "vmm/mem.h"
 #include "vmm/spec.h"
 #include "vmm/uart.h"
@@ -84,8 +85,12 @@ struct machine {
 	} calls;
 
 	bool is_running;      /* constant once the vCPUs run */
-	pthread_mutex_t gate; /* held until the vCPUs may run */
-	int end;	      /* enum machine_end, atomic: the first one stays */
+	pthread_mutex_t gate; /* held, by the loop, while the vCPUs may not run */
+	bool is_paused;	      /* atomic; owner: loop */
+	unsigned nr_parked;   /* vCPUs that wait at the gate; atomic, a futex */
+	struct halt_watch halt_watch;
+	pid_t pid; /* as this process sees it */
+	int end;   /* enum machine_end, atomic: the first one stays */
 	char end_text[200];
 	struct source end_source;
 	struct source stop_source; /* of who started us, confine.h */
@@ -118,6 +123,20 @@ void machine_end(struct machine *m, enum machine_end end, const char *fmt, ...)
 
 /* Says that this vCPU is set up, and returns when guest code may run. vCPU threads, once. */
 void machine_wait_release(struct machine *m);
+
+/* At the gate, until the vCPUs may run. vCPU threads. */
+void machine_park(struct machine *m);
+
+/*
+ * No vCPU enters the guest any more; false: it was so before.  Some may still be in it until
+ * machine_wait_paused(), which is for any thread but the loop.
+ */
+bool machine_pause(struct machine *m);
+void machine_wait_paused(struct machine *m);
+void machine_resume(struct machine *m);
+
+/* For a thread that has nothing left to do, and no right to end. */
+void machine_rest(struct machine *m);
 
 /* Runs fn(arg) in the loop and waits for it. vCPU threads; without machine_run(), as in tests, at
  * once. */

@@ -235,6 +235,11 @@ static int parse_kvm(struct vmm_spec *s, struct line *l, struct err *e)
 	return need_file(l, &s->kvm, e);
 }
 
+static int parse_control(struct vmm_spec *s, struct line *l, struct err *e)
+{
+	return need_file(l, &s->control, e);
+}
+
 static int parse_report(struct vmm_spec *s, struct line *l, struct err *e)
 {
 	return need_file(l, &s->report, e);
@@ -354,6 +359,7 @@ static const struct {
 	{ "initrd", parse_initrd },   { "serial", parse_serial },   { "console", parse_console },
 	{ "disk", parse_disk },	      { "fs", parse_fs },	    { "net", parse_net },
 	{ "rng", parse_rng },	      { "balloon", parse_balloon }, { "report", parse_report },
+	{ "control", parse_control },
 };
 
 static int parse_cmdline(struct vmm_spec *s, const struct line *l, const char *text, struct err *e)
@@ -404,7 +410,7 @@ int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e)
 	unsigned number = 0;
 
 	*s = (struct vmm_spec){ .cpus = 1, .memory = 128u << 20 };
-	s->kvm = s->kernel = s->initrd = s->serial = s->report = no_file;
+	s->kvm = s->kernel = s->initrd = s->serial = s->report = s->control = no_file;
 	if (len > SPEC_MAX_BYTES || memchr(text, '\0', len))
 		return err_setk(e, ERR_USAGE, 0,
 				"cannot use the machine's description: it is not text of at most "
@@ -442,6 +448,7 @@ void spec_each_file(struct vmm_spec *s,
 	fn(&s->initrd, "initrd", arg);
 	fn(&s->serial, "serial log", arg);
 	fn(&s->report, "report", arg);
+	fn(&s->control, "control socket", arg);
 	for (i = 0; i < s->nr_ports; i++)
 		fn(&s->ports[i].file, "console port", arg);
 	for (i = 0; i < s->nr_nics; i++)

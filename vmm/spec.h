@@ -21,6 +21,7 @@
  *	rng [LIMIT]
  *	balloon [target=BYTES] [stats=on|off] [reporting=on|off]
  *	report FILE
+ *	control FILE				see control.h; path: a socket to be made
  *
  * where FILE is path=PATH, or fd=N with N inherited, and LIMIT is bytes=N bytes-burst=N ops=N
  * ops-burst=N, all per second and all optional.  Sizes are bytes.  vpod-vmm(1) has them
@@ -123,6 +124,7 @@ struct vmm_spec {
 	bool has_balloon;
 	struct spec_balloon balloon;
 	struct spec_file report;
+	struct spec_file control; /* a socket; by path: one that listens */
 };
 
 /* Parses @text of @len bytes. Opens nothing. Free it in either case. */

@@ -2,7 +2,6 @@
 #include "vmm/vcpu.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -48,6 +47,22 @@ static int set_msrs(struct vcpu *v)
 	return ioctl(v->fd, KVM_SET_MSRS, &msrs) < 0 ? -1 : 0;
 }
 
+/* In the guest only the kick comes through, and it brings it out. */
+static int set_signals(struct vcpu *v)
+{
+	struct {
+		struct kvm_signal_mask head;
+		uint64_t blocked;
+	} __attribute__((packed)) mask = { { .len = 8 }, ~(1ull << (VCPU_KICK - 1)) };
+
+	return ioctl(v->fd, KVM_SET_SIGNAL_MASK, &mask);
+}
+
+static void count(struct vcpu *v, enum vcpu_exit kind)
+{
+	__atomic_store_n(&v->exits[kind], v->exits[kind] + 1, __ATOMIC_RELAXED);
+}
+
 int vcpu_make(struct machine *m, struct vcpu *v, unsigned index, struct err *e)
 {
 	int size = ioctl(m->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -64,7 +79,7 @@ int vcpu_make(struct machine *m, struct vcpu *v, unsigned index, struct err *e)
 	}
 	if (cpuid_set(m->kvm_fd, v, m->spec->cpuid_off, e) < 0)
 		return -1;
-	if (set_msrs(v) < 0 || set_apic(v) < 0)
+	if (set_msrs(v) < 0 || set_apic(v) < 0 || set_signals(v) < 0)
 		return err_set(e, errno, "cannot set up vCPU %u", index);
 	return 0;
 }
@@ -146,9 +161,11 @@ static bool handle_exit(struct vcpu *v)
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
+		count(v, VCPU_EXIT_IO);
 		handle_io(v);
 		return true;
 	case KVM_EXIT_MMIO:
+		count(v, VCPU_EXIT_MMIO);
 		handle_mmio(v);
 		return true;
 	case KVM_EXIT_INTR:
@@ -177,13 +194,39 @@ static bool handle_exit(struct vcpu *v)
 	}
 }
 
+void vcpu_kick(struct vcpu *v)
+{
+	(void)syscall(SYS_tgkill, v->m->pid, v->tid, VCPU_KICK);
+}
+
+/* While it is blocked the signal stays pending, and no KVM_RUN enters the guest: it is taken here.
+ */
+static void interrupted(struct vcpu *v)
+{
+	const struct timespec now = { 0 };
+	sigset_t kick;
+	int asked = VCPU_ASKED;
+
+	count(v, VCPU_EXIT_INTERRUPTED);
+	sigemptyset(&kick);
+	sigaddset(&kick, VCPU_KICK);
+	(void)sigtimedwait(&kick, NULL, &now);
+	(void)__atomic_compare_exchange_n(
+		&v->probe, &asked, v->run->if_flag ? VCPU_INTERRUPTS_ON : VCPU_INTERRUPTS_OFF,
+		false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&v->m->is_paused, __ATOMIC_SEQ_CST))
+		machine_park(v->m);
+}
+
 static void run(struct vcpu *v)
 {
 	for (;;) {
 		if (ioctl(v->fd, KVM_RUN, 0) == 0) {
 			if (!handle_exit(v))
 				return;
-		} else if (errno != EINTR && errno != EAGAIN) {
+		} else if (errno == EINTR) {
+			interrupted(v);
+		} else if (errno != EAGAIN) {
 			machine_end(v->m, END_FAILED, "vCPU %u: %s", v->index, strerror(errno));
 			return;
 		}
@@ -206,14 +249,13 @@ static void *run_vcpu(void *arg)
 	struct vcpu *v = arg;
 	struct err e;
 
+	v->tid = (pid_t)syscall(SYS_gettid);
 	if (sandbox_enter(SANDBOX_VCPU, &e) < 0)
 		machine_end(v->m, END_FAILED, "%s", e.msg);
 	warm_up(v);
 	machine_wait_release(v->m);
 	run(v);
-	for (;;)
-		(void)syscall(SYS_futex, &v->m->end, FUTEX_WAIT_PRIVATE,
-			      __atomic_load_n(&v->m->end, __ATOMIC_SEQ_CST), NULL);
+	machine_rest(v->m);
 	return NULL;
 }
 

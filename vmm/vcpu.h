@@ -5,8 +5,15 @@
 
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "vmm/machine.h"
+
+#define VCPU_KICK SIGUSR1 /* blocked but in the guest, and never handled */
+
+enum vcpu_probe { VCPU_NOT_ASKED, VCPU_ASKED, VCPU_INTERRUPTS_ON, VCPU_INTERRUPTS_OFF };
+
+enum vcpu_exit { VCPU_EXIT_IO, VCPU_EXIT_MMIO, VCPU_EXIT_INTERRUPTED, VCPU_EXIT_NR };
 
 struct vcpu {
 	struct machine *m;
@@ -16,7 +23,14 @@ struct vcpu {
 	size_t run_size;
 	pthread_t thread;
 	bool has_thread;
+	pid_t tid;
+	int probe;		      /* enum vcpu_probe, atomic; of halt.c */
+	uint64_t cpu_time;	      /* of the thread, at halt.c's last look; owner: loop */
+	uint64_t exits[VCPU_EXIT_NR]; /* atomic; written by its thread */
 };
+
+/* Brings the vCPU out of the guest. Its thread then looks at probe and at the machine's gate. */
+void vcpu_kick(struct vcpu *v);
 
 /* Makes vCPU @index with its CPUID, MSRs and local APIC. */
 int vcpu_make(struct machine *m, struct vcpu *v, unsigned index, struct err *e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a guest that took vpod-vmm over would try.  Linked into vpod-vmm-escape, a build of the
- * monitor for tests/vmm/escape.t only: a thread that has just put its filter on, with a machine that
- * is about to run, makes the attempt that $VMM_ESCAPE names, "THREAD:ATTEMPT".
+ * monitor for tests/vmm/escape.t only: a thread that has just put its filter on, with a machine
+ * that is about to run, makes the attempt that $VMM_ESCAPE names, "THREAD:ATTEMPT".
  *
  * It says "ESCAPED ATTEMPT" when it got what it wanted, "REFUSED ATTEMPT: why" when the kernel said
  * no; with the filter on, it should get to say neither.  "THREAD:list" prints all names.
@@ -153,8 +153,8 @@ static long try_readv(void)
 
 static long try_mmap_exec(void)
 {
-	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
 
 	return p == MAP_FAILED ? -1 : 0;
 }
@@ -275,10 +275,9 @@ static long try_add_key(void)
 
 static long try_bpf(void)
 {
-	union bpf_attr a = { .map_type = BPF_MAP_TYPE_ARRAY,
-			     .key_size = 4,
-			     .value_size = 8,
-			     .max_entries = 1 };
+	union bpf_attr a = {
+		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1
+	};
 
 	return RAW(SYS_bpf, BPF_MAP_CREATE, &a, sizeof(a));
 }
@@ -531,7 +530,8 @@ void escape_attempt(enum sandbox_kind kind)
 	bool is_list;
 	long r;
 
-	if (!name || (size_t)(name - todo) != len || strncmp(todo, sandbox_kind_name(kind), len) != 0)
+	if (!name || (size_t)(name - todo) != len ||
+	    strncmp(todo, sandbox_kind_name(kind), len) != 0)
 		return;
 	is_list = !strcmp(++name, "list");
 	for (i = 0; i < nitems(attempts); i++) {
