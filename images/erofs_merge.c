@@ -12,7 +12,7 @@
 #include "base/strbuf.h"
 #include "images/erofs.h"
 #include "images/layer.h"
-#include "images/layer_worker.h"
+#include "base/worker.h"
 
 /* Names and inodes of TREE_MAX_NAMES files; what fits into an image takes far less. */
 #define MERGE_MEMORY (UINT64_C(1536) << 20)

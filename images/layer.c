@@ -10,7 +10,7 @@
 #include "base/strbuf.h"
 #include "images/layer_index.h"
 #include "images/layer_tar.h"
-#include "images/layer_worker.h"
+#include "base/worker.h"
 
 /*
  * Buffers, libarchive, and a zstd window of 128 MiB; 1 MiB of pax headers may be held several times

@@ -6,9 +6,9 @@ KERNEL_OBJS := $(call objects,stage0,kernel.c kernel_config.c kernel_store.c cpi
 
 KERNEL_PARSE_OBJS := $(call objects,stage0,blob.c kernel_elf.c kernel_image.c kernel_unpack.c)
 KERNEL_IMPORT_OBJS := $(KERNEL_PARSE_OBJS) $(call objects,stage0,cpio.c kernel_config.c \
-	kernel_deb.c kernel_import.c kernel_modules.c kernel_source.c kernel_store.c kernel_tree.c)
+	kernel_deb.c kernel_import.c kernel_modules.c kernel_source.c kernel_store.c kernel_tree.c) $(WORKER_OBJS)
 KERNEL_IMPORT_LIBS = $(call need,libarchive,--libs,libarchive-dev,libarchive-devel) \
-	$(call need,libcrypto,--libs,libssl-dev,openssl-devel)
+	$(call need,libcrypto,--libs,libssl-dev,openssl-devel) $(WORKER_LIBS)
 
 PROGRAMS += $(O)/vpod-kernel
 

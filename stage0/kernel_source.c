@@ -222,6 +222,6 @@ int source_read(struct kernel_source *s, const char *path, struct err *e)
 		return err_set(e, 0, "it is empty");
 	if (pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
 	    !memcmp(magic, "!<arch>\n", sizeof(magic)))
-		return source_read_deb(s, fd, path, e);
+		return source_read_deb(s, fd, e);
 	return read_image(s, fd, path, e);
 }

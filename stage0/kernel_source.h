@@ -39,7 +39,8 @@ struct source_file {
 /* Takes the file if it is of use. */
 int source_add(struct kernel_source *s, const struct source_file *f, struct err *e);
 bool source_wants(const char *path);
-int source_read_deb(struct kernel_source *s, int fd, const char *path, struct err *e);
+/* @fd is at its beginning. */
+int source_read_deb(struct kernel_source *s, int fd, struct err *e);
 int source_read_tree(struct kernel_source *s, int dir, const char *path, struct err *e);
 /* What lies around a lone image vmlinuz-R: config-R beside it, and lib/modules/R. */
 int source_read_siblings(struct kernel_source *s, const char *path, struct err *e);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decompression in memory, by the content's magic: gzip, xz, zstd, lz4, bzip2, lzma. */
+/*
+ * Decompression in memory, by the content's magic: gzip, xz, zstd, lz4, bzip2, lzma.  The filters
+ * run in a worker (base/worker.h), so that what they have of bugs gets at nothing.
+ */
 #ifndef VPOD_STAGE0_KERNEL_UNPACK_H
 #define VPOD_STAGE0_KERNEL_UNPACK_H
 

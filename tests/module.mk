@@ -43,10 +43,21 @@ $(O)/tests/vmm/%: tests/vmm/%.c tests/vmm/guest.ld tests/vmm/lib.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PAYLOAD_FLAGS) -o $@ $<
 
+# vpod-vmm with a hook that tries to escape, for tests/vmm/escape.t alone.
+$(O)/vmm-escape/sandbox.o: vmm/sandbox.c $(O)/gen/sandbox_filters.h VERSION
+	$(say) MUSL $@
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(VMM_CFLAGS) -DVMM_ESCAPE_TEST -MMD -MP -c -o $@ $<
+$(O)/vmm-escape/vpod-vmm: $(filter-out %/sandbox.o,$(VMM_OBJS)) $(O)/vmm-escape/sandbox.o \
+		$(O)/vmm-static/tests/tools/vmm_escape.o
+	$(say) LINK $@
+	$(Q)$(VMM_LINK)
+TEST_TOOLS += $(O)/vmm-escape/vpod-vmm
+
 # Fuzzers: everything once more, by clang.
 FUZZ_CC ?= clang
 FUZZ_FLAGS = -std=gnu17 -g -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-omit-frame-pointer \
-	-fno-sanitize-recover=undefined -Wno-unknown-warning-option
+	-DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fno-sanitize-recover=undefined -Wno-unknown-warning-option
 $(O)/fuzz/%.o: %.c
 	$(say) FUZZCC $<
 	@mkdir -p $(@D)

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-# Benchmarks.  make bench [BENCH="start-up run-true boot image"] [QUICK=1]
-BENCH ?= start-up run-true boot image
-BENCH_PROGRAMS := $(O)/bench/insn.so $(O)/bench/poweroff
+# Benchmarks.  make bench [BENCH="start-up run-true boot image vmm"] [QUICK=1]
+BENCH ?= start-up run-true boot image vmm
+BENCH_PROGRAMS := $(O)/bench/insn.so $(O)/bench/null $(O)/bench/poweroff $(O)/tests/vmm/idle
 
 $(O)/bench/insn.so: tools/bench/insn.c
 	$(say) PLUGIN $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -shared -fPIC -fvisibility=hidden -o $@ $<
+
+$(O)/bench/null: tools/bench/null.S tests/vmm/guest.ld
+	$(say) GUEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PAYLOAD_FLAGS) -o $@ $<
 
 $(O)/bench/poweroff: tools/bench/poweroff.c
 	$(say) MUSL $@

@@ -15,9 +15,9 @@
 #include "base/cleanup.h"
 #include "base/strbuf.h"
 #include "vmm/boot.h"
+#include "vmm/confine.h"
+#include "vmm/sandbox.h"
 #include "vmm/vcpu.h"
-#include "vmm/virtio/console.h"
-#include "vmm/virtio/rng.h"
 
 /* Below the BIOS, above all devices: three pages that Intel's real mode needs. */
 #define KVM_TSS_ADDR 0xfffbd000ul
@@ -65,11 +65,27 @@ static void ended(struct source *s, uint32_t events)
 	loop_stop(s->loop);
 }
 
+static void asked_to_stop(struct source *s, uint32_t events)
+{
+	(void)events;
+	machine_end(container_of(s, struct machine, stop_source), END_STOPPED, "by a signal");
+	loop_remove(s);
+}
+
+int machine_watch_stop(struct machine *m, int fd, struct err *e)
+{
+	return loop_add(&m->loop, &m->stop_source, fd, EPOLLIN, asked_to_stop, e);
+}
+
 void machine_call(struct machine *m, void (*fn)(void *arg), void *arg)
 {
 	struct machine_call c = { .fn = fn, .arg = arg };
 	uint64_t one = 1;
 
+	if (!m->is_running) {
+		fn(arg);
+		return;
+	}
 	sem_init(&c.done, 0, 0);
 	pthread_mutex_lock(&m->calls.lock);
 	c.next = m->calls.first;
@@ -151,44 +167,24 @@ int machine_irqfd(struct machine *m, unsigned gsi, struct err *e)
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	irq.fd = (uint32_t)fd;
-	if (fd >= 0 && ioctl(m->vm_fd, KVM_IRQFD, &irq) == 0)
-		return fd;
+	if (fd >= 0 && (m->vm_fd < 0 || ioctl(m->vm_fd, KVM_IRQFD, &irq) == 0))
+		return fd; /* tests have no VM */
 	err_set(e, errno, "cannot make interrupt line %u", gsi);
 	close_p(&fd);
 	return -1;
 }
 
-int machine_add(struct machine *m, struct virtio_dev *d, struct err *e)
+int machine_ioeventfd(struct machine *m, uint64_t gpa, uint32_t value, int fd, struct err *e)
 {
-	if (m->nr_devs == MACHINE_MAX_DEVS) {
-		d->ops->destroy(d);
-		return err_set(e, 0, "cannot give the machine more than %d devices",
-			       MACHINE_MAX_DEVS);
-	}
-	d->slot = m->nr_devs;
-	m->devs[m->nr_devs++] = d;
-	return virtio_mmio_attach(m, d, e);
-}
+	struct kvm_ioeventfd io = { .datamatch = value,
+				    .addr = gpa,
+				    .len = 4,
+				    .fd = fd,
+				    .flags = KVM_IOEVENTFD_FLAG_DATAMATCH };
 
-static int add_console(struct machine *m, struct err *e)
-{
-	struct virtio_dev *d = console_new(m->spec->ports, m->spec->nr_ports, e);
-
-	return d ? machine_add(m, d, e) : -1;
-}
-
-/* The order in which the guest finds them: the same as with QEMU. */
-static int add_devices(struct machine *m, struct err *e)
-{
-	const struct vmm_spec *s = m->spec;
-	int irq = machine_irqfd(m, UART_GSI, e);
-
-	if (irq < 0 || uart_init(&m->uart, &m->loop, s->serial.fd, s->serial_max, irq, e) < 0)
-		return -1;
-	if (s->has_console && add_console(m, e) < 0)
-		return -1;
-	if (s->has_rng && machine_add(m, rng_new(), e) < 0)
-		return -1;
+	if (m->vm_fd >= 0 && ioctl(m->vm_fd, KVM_IOEVENTFD, &io) < 0)
+		return err_set(e, errno, "cannot have KVM tell of writes to 0x%llx",
+			       (unsigned long long)gpa);
 	return 0;
 }
 
@@ -202,31 +198,51 @@ static int make_vcpus(struct machine *m, struct err *e)
 		if (vcpu_make(m, &m->vcpus[i], i, e) < 0)
 			return -1;
 	}
-	return vcpu_set_entry(&m->vcpus[0], e);
+	return 0;
 }
 
-int machine_make(struct machine *m, const struct vmm_spec *spec, struct err *e)
+int machine_make_devices(struct machine *m, struct vmm_spec *spec, struct err *e)
 {
 	*m = (struct machine){ .spec = spec, .kvm_fd = spec->kvm.fd, .vm_fd = -1 };
 	m->calls.wake.fd = m->end_source.fd = -1;
 	m->uart.irq_fd = -1;
 	pthread_mutex_init(&m->calls.lock, NULL);
+	sem_init(&m->ready, 0, 0);
 	pthread_mutex_init(&m->gate, NULL);
 	pthread_mutex_lock(&m->gate);
 	if (loop_init(&m->loop, e) < 0 || watch_eventfd(m, &m->calls.wake, run_calls, e) < 0 ||
 	    watch_eventfd(m, &m->end_source, ended, e) < 0)
 		return -1;
-	if (mem_init(&m->mem, spec->memory, false, e) < 0 || make_vm(m, e) < 0)
+	if (mem_init(&m->mem, spec->memory, spec->nr_fs > 0, e) < 0 || make_vm(m, e) < 0)
 		return -1;
-	if (add_devices(m, e) < 0 || boot_load(m, e) < 0)
+	if (devices_add(m, e) < 0)
 		return -1;
 	return make_vcpus(m, e);
 }
 
+int machine_make(struct machine *m, struct vmm_spec *spec, struct err *e)
+{
+	if (machine_make_devices(m, spec, e) < 0 || boot_load(m, e) < 0)
+		return -1;
+	return vcpu_set_entry(&m->vcpus[0], e);
+}
+
 void machine_wait_release(struct machine *m)
 {
+	sem_post(&m->ready);
 	pthread_mutex_lock(&m->gate);
 	pthread_mutex_unlock(&m->gate);
+}
+
+/* What only the set-up needed; afterwards there is no new file and no new thread. */
+static int give_up_files(struct machine *m, struct err *e)
+{
+	struct vmm_spec *s = m->spec;
+
+	close_p(&s->kvm.fd);
+	close_p(&s->kernel.fd);
+	close_p(&s->initrd.fd);
+	return confine_finish(0, s->nr_disks > 0, e);
 }
 
 int machine_run(struct machine *m, struct err *e)
@@ -237,6 +253,11 @@ int machine_run(struct machine *m, struct err *e)
 		if (vcpu_start(&m->vcpus[i], e) < 0)
 			return -1;
 	}
+	for (i = 0; i < m->nr_vcpus; i++)
+		sem_wait(&m->ready);
+	if (give_up_files(m, e) < 0 || sandbox_enter(SANDBOX_LOOP, e) < 0)
+		return -1;
+	m->is_running = true;
 	pthread_mutex_unlock(&m->gate);
 	if (loop_run(&m->loop, e) < 0)
 		return -1;
@@ -260,11 +281,7 @@ void machine_free(struct machine *m)
 	for (i = 0; i < m->nr_vcpus; i++)
 		vcpu_free(&m->vcpus[i]);
 	free(m->vcpus);
-	for (i = 0; i < m->nr_devs; i++) {
-		virtio_mmio_detach(m->devs[i]);
-		m->devs[i]->ops->destroy(m->devs[i]);
-	}
-	uart_free(&m->uart);
+	devices_free(m);
 	close_p(&m->vm_fd);
 	mem_free(&m->mem);
 	unwatch(&m->calls.wake);

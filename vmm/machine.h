@@ -16,6 +16,7 @@
 #ifndef VPOD_VMM_MACHINE_H
 #define VPOD_VMM_MACHINE_H
 
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -56,17 +57,19 @@ enum machine_end {
 /* "reset", "poweroff", ... as the report says it. */
 const char *machine_end_name(enum machine_end end);
 
+struct io_engine;
 struct vcpu;
 struct machine_call;
 
 struct machine {
-	const struct vmm_spec *spec;
+	struct vmm_spec *spec; /* the caller's; machine_run() closes what is not needed any more */
 	int kvm_fd;
 	int vm_fd;
 	struct guest_mem mem; /* constant once the machine is made */
 	struct loop loop;
 	struct virtio_dev *devs[MACHINE_MAX_DEVS];
 	unsigned nr_devs;
+	struct io_engine *engine; /* of the disks; NULL without */
 	struct vcpu *vcpus;
 	unsigned nr_vcpus;
 	struct uart uart;
@@ -80,17 +83,30 @@ struct machine {
 		struct source wake;
 	} calls;
 
+	bool is_running;      /* constant once the vCPUs run */
 	pthread_mutex_t gate; /* held until the vCPUs may run */
 	int end;	      /* enum machine_end, atomic: the first one stays */
 	char end_text[200];
 	struct source end_source;
+	struct source stop_source; /* of who started us, confine.h */
+	sem_t ready;		   /* posted by each vCPU that waits to be let go */
 };
 
+/* Makes the machine but for the kernel and the first vCPU's registers. */
+int machine_make_devices(struct machine *m, struct vmm_spec *spec, struct err *e);
+
 /* Makes the whole machine, up to its first instruction. On failure machine_free() cleans up. */
-int machine_make(struct machine *m, const struct vmm_spec *spec, struct err *e);
+int machine_make(struct machine *m, struct vmm_spec *spec, struct err *e);
+
+/* Ends the machine when @fd becomes readable; it stays the caller's. */
+int machine_watch_stop(struct machine *m, int fd, struct err *e);
 
 /* Takes @d. To be called before the vCPUs run. */
 int machine_add(struct machine *m, struct virtio_dev *d, struct err *e);
+
+/* devices.c: all that the description names, in the order in which QEMU has them too. */
+int devices_add(struct machine *m, struct err *e);
+void devices_free(struct machine *m);
 
 /* Runs until the end; returns 0 and m->end says how, or -1. */
 int machine_run(struct machine *m, struct err *e);
@@ -100,14 +116,18 @@ void machine_free(struct machine *m);
 void machine_end(struct machine *m, enum machine_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Returns when guest code may run. vCPU threads, once. */
+/* Says that this vCPU is set up, and returns when guest code may run. vCPU threads, once. */
 void machine_wait_release(struct machine *m);
 
-/* Runs fn(arg) in the loop and waits for it. vCPU threads. */
+/* Runs fn(arg) in the loop and waits for it. vCPU threads; without machine_run(), as in tests, at
+ * once. */
 void machine_call(struct machine *m, void (*fn)(void *arg), void *arg);
 
 /* An eventfd that raises @gsi when written; the caller owns it. */
 int machine_irqfd(struct machine *m, unsigned gsi, struct err *e);
+
+/* @fd is written when the guest writes @value, 32 bits, to @gpa. */
+int machine_ioeventfd(struct machine *m, uint64_t gpa, uint32_t value, int fd, struct err *e);
 
 /* From the loop: what @bits of the device's ISR say, and the interrupt. */
 void virtio_interrupt(struct virtio_dev *d, uint32_t bits);

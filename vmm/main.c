@@ -15,21 +15,33 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/options.h"
+#include "vmm/confine.h"
 #include "vmm/machine.h"
+#include "vmm/sandbox.h"
+#include "vmm/surface.h"
 #include "vmm/vcpu.h"
 
 struct args {
 	const char *spec;
-	bool no_jail, is_jailed, version, help;
+	struct confine confine;
+	bool surface, version, help;
 };
 
 static const struct opt options[] = {
 	{ "spec", 0, OPT_STR, offsetof(struct args, spec), "FILE|fd:N", NULL,
 	  "the machine's description", NULL },
-	{ "no-jail", 0, OPT_BOOL, offsetof(struct args, no_jail), NULL, NULL,
+	{ "no-jail", 0, OPT_BOOL, offsetof(struct args, confine.is_open), NULL, NULL,
 	  "run with the caller's rights; for debugging only", NULL },
-	{ "jailed", 0, OPT_BOOL, offsetof(struct args, is_jailed), NULL, NULL,
+	{ "jailed", 0, OPT_BOOL, offsetof(struct args, confine.is_jailed), NULL, NULL,
 	  "the caller made the jail: check it, and run in it", NULL },
+	{ "uid", 0, OPT_U64, offsetof(struct args, confine.uid), "N", NULL,
+	  "uid and gid of the machine, for root; default: one of its own", NULL },
+	{ "cgroup", 0, OPT_STRV, offsetof(struct args, confine.cgroups), "DIR", NULL,
+	  "a cgroup to run the machine in; one for each hierarchy", NULL },
+	{ "timing", 0, OPT_BOOL, offsetof(struct args, confine.has_timing), NULL, NULL,
+	  "print how long each stage of the start took", NULL },
+	{ "surface", 0, OPT_BOOL, offsetof(struct args, surface), NULL, NULL,
+	  "print all that the guest can reach, and do not run it", NULL },
 	{ "help", 'h', OPT_BOOL, offsetof(struct args, help), NULL, NULL, "print this", NULL },
 	{ "version", 0, OPT_BOOL, offsetof(struct args, version), NULL, NULL, "print the version",
 	  NULL },
@@ -47,7 +59,11 @@ static int parse_args(struct args *a, int argc, char **argv, struct err *e)
 	if (i < argc)
 		return err_setk(e, ERR_USAGE, 0, "cannot use operand '%s': there are none",
 				argv[i]);
-	if (!a->spec && !a->help && !a->version)
+	if (a->confine.uid >= UINT32_MAX)
+		return err_setk(e, ERR_USAGE, 0, "cannot use --uid: there is no such uid");
+	if (a->confine.is_open && a->confine.is_jailed)
+		return err_setk(e, ERR_USAGE, 0, "cannot use --jailed and --no-jail");
+	if (!a->spec && !a->surface && !a->help && !a->version)
 		return err_setk(e, ERR_USAGE, 0, "cannot run: no --spec=FILE");
 	return 0;
 }
@@ -119,18 +135,76 @@ static int end_status(const struct machine *m, struct err *e)
 	}
 }
 
+static int run_machine(struct vmm_spec *spec, int stop_fd, struct err *e)
+{
+	static struct machine m;
+
+	if (sandbox_init(spec->report.fd, e) < 0 || machine_make(&m, spec, e) < 0 ||
+	    machine_watch_stop(&m, stop_fd, e) < 0)
+		return -1;
+	confine_stage("make");
+	if (machine_run(&m, e) < 0)
+		return -1;
+	confine_stage("run");
+	write_report(&m, spec->report.fd);
+	return end_status(&m, e);
+}
+
 static int run(const struct args *a, struct err *e)
 {
-	struct vmm_spec spec;
-	struct machine m;
+	static struct vmm_spec spec;
+	int stop_fd;
 
-	if (read_spec(a->spec, &spec, e) < 0 || cpuid_check(spec.cpuid_off, e) < 0 ||
-	    spec_open(&spec, e) < 0)
+	if (read_spec(a->spec, &spec, e) < 0 || cpuid_check(spec.cpuid_off, e) < 0)
 		return -1;
-	if (machine_make(&m, &spec, e) < 0 || machine_run(&m, e) < 0)
+	if (!a->confine.is_open && confine_close(&spec, false, e) < 0)
 		return -1;
-	write_report(&m, spec.report.fd);
-	return end_status(&m, e);
+	if (spec_open(&spec, e) < 0)
+		return -1;
+	confine_stage("open");
+	stop_fd = confine_enter(&a->confine, &spec, e);
+	return stop_fd < 0 ? -1 : run_machine(&spec, stop_fd, e);
+}
+
+static int print_surface(const struct args *a, struct err *e)
+{
+	static struct vmm_spec spec;
+	static struct machine m;
+
+	sandbox_disable();
+	if ((a->spec ? read_spec(a->spec, &spec, e)
+		     : spec_parse(&spec, surface_default_spec, strlen(surface_default_spec), e)) <
+		    0 ||
+	    confine_close(&spec, true, e) < 0)
+		return -1;
+	if (!a->spec && access("/dev/kvm", R_OK | W_OK) < 0) {
+		surface_print(NULL);
+		return 0;
+	}
+	if (spec_open(&spec, e) < 0 || machine_make_devices(&m, &spec, e) < 0)
+		return -1;
+	surface_print(&m);
+	return 0;
+}
+
+static int start(const struct args *a)
+{
+	struct err e;
+	int status = 0;
+
+	if (a->confine.is_open) {
+		fputs("vpod-vmm: warning: --no-jail: the guest is as close to you as this program "
+		      "is; for debugging only\n",
+		      stderr);
+		sandbox_disable();
+	}
+	if ((a->surface ? print_surface(a, &e) : run(a, &e)) < 0) {
+		err_print(&e, "vpod-vmm");
+		status = e.kind == ERR_USAGE ? 2 : 1;
+	}
+	if (a->confine.has_timing)
+		confine_print_stages();
+	confine_exit(status);
 }
 
 int main(int argc, char **argv)
@@ -138,6 +212,7 @@ int main(int argc, char **argv)
 	struct args a = { 0 };
 	struct err e;
 
+	confine_stage("start");
 	log_set("vpod-vmm", LOG_WARN);
 	signal(SIGPIPE, SIG_IGN); /* a stream whose reader is gone answers EPIPE */
 	if (parse_args(&a, argc, argv, &e) < 0) {
@@ -148,9 +223,5 @@ int main(int argc, char **argv)
 		return print_help();
 	if (a.version)
 		return printf("vpod-vmm %s\n", VPOD_VERSION) < 0;
-	if (run(&a, &e) < 0) {
-		err_print(&e, "vpod-vmm");
-		_exit(e.kind == ERR_USAGE ? 2 : 1);
-	}
-	_exit(0); /* other threads may be in KVM: nothing of theirs is to be torn down in order */
+	return start(&a);
 }

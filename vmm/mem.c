@@ -2,6 +2,7 @@
 #include "vmm/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,8 +21,10 @@ int mem_init(struct guest_mem *m, uint64_t size, bool is_shared, struct err *e)
 
 	*m = (struct guest_mem){ .fd = -1 };
 	if (is_shared) {
-		m->fd = memfd_create("guest", MFD_CLOEXEC);
-		if (m->fd < 0 || ftruncate(m->fd, (off_t)size) < 0)
+		m->fd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		/* sealed: whoever shares it cannot take it away from under us */
+		if (m->fd < 0 || ftruncate(m->fd, (off_t)size) < 0 ||
+		    fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 			return err_set(e, errno, "cannot make %llu MiB of guest memory",
 				       (unsigned long long)(size >> 20));
 	}

@@ -6,7 +6,7 @@ VMM_OBJS := $(patsubst %.c,$(O)/vmm-static/%.o,vmm/main.c $(VMM_CORE_SRCS) $(VMM
 
 VMM_CFLAGS = -std=gnu17 $(WARN) -O2 -ffunction-sections -fdata-sections -fPIE \
 	-fno-asynchronous-unwind-tables -fstack-protector-strong -fcf-protection -D_GNU_SOURCE \
-	-DVPOD_VERSION='"$(VERSION)"' -I. \
+	-DVPOD_VERSION='"$(VERSION)"' -I. -I$(O)/gen \
 	-idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch)
 # Static and position-independent.  musl-gcc does not know -static-pie: it links Scrt1.o and names
 # ld-musl as interpreter, which the jail's empty root lacks; so its start files are given here.
@@ -14,7 +14,23 @@ VMM_LIB = /usr/lib/$(shell $(CC) -print-multiarch | sed s/gnu/musl/)
 VMM_LDFLAGS = -static -Wl,-pie,--no-dynamic-linker,-z,text -nostartfiles -s -Wl,--gc-sections \
 	-Wl,-z,noexecstack -Wl,-z,relro,-z,now -Wl,--build-id=none
 
+VMM_LINK = $(MUSL_CC) $(VMM_LDFLAGS) -o $@ $(VMM_LIB)/rcrt1.o $(VMM_LIB)/crti.o $^ $(VMM_LIB)/crtn.o
+
 PROGRAMS += $(O)/vpod-vmm
+
+# The system call filters, compiled by libseccomp now so that the monitor has no library.
+CPPFLAGS_ALL += -I$(O)/gen
+$(O)/gen_sandbox: tools/gen_sandbox.c vmm/syscalls.def
+	$(say) HOSTCC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) -O1 -I. -o $@ $< $(call need,libseccomp,--cflags --libs,libseccomp-dev,libseccomp-devel)
+
+$(O)/gen/sandbox_filters.h: $(O)/gen_sandbox
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)$< >$@
+
+$(O)/vmm/sandbox.o $(O)/vmm-static/vmm/sandbox.o $(O)/fuzz/vmm/sandbox.o: $(O)/gen/sandbox_filters.h
 
 $(O)/vmm-static/%.o: %.c VERSION
 	$(say) MUSL $<
@@ -23,7 +39,7 @@ $(O)/vmm-static/%.o: %.c VERSION
 
 $(O)/vpod-vmm: $(VMM_OBJS)
 	$(say) LINK $@
-	$(Q)$(MUSL_CC) $(VMM_LDFLAGS) -o $@ $(VMM_LIB)/rcrt1.o $(VMM_LIB)/crti.o $^ $(VMM_LIB)/crtn.o
+	$(Q)$(VMM_LINK)
 	$(Q)! readelf -l $@ | grep -q INTERP || { echo "$@ wants an interpreter" >&2; rm $@; exit 1; }
 
 # Natively, for tests/module.mk.

@@ -16,7 +16,7 @@ static void bucket_set(struct bucket *b, uint64_t rate, uint64_t burst)
 		burst = rate / DEFAULT_BURST_PER_SECOND;
 	if (!burst)
 		burst = 1;
-	if (b->level < 0) { /* the debt is paid when it would have been */
+	if (was_limited && b->level < 0) { /* the debt is paid when it would have been */
 		__int128 level = (__int128)b->level * (__int128)rate / (__int128)b->rate;
 
 		b->level = level < -MOST ? -MOST : (int64_t)level;

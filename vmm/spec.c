@@ -176,6 +176,20 @@ static int take_limit(struct line *l, const char *prefix, struct spec_limit *out
 	return 0;
 }
 
+static int take_io(struct line *l, enum spec_io *out, struct err *e)
+{
+	static const char *const names[] = { "auto", "uring", "threads" };
+	const char *v = take(l, "io");
+	size_t i;
+
+	for (i = 0; v && i < nitems(names) && strcmp(names[i], v); i++)
+		;
+	if (i == nitems(names))
+		return bad(l, e, "io is auto, uring or threads, not", v);
+	*out = (enum spec_io)i;
+	return 0;
+}
+
 static int parse_machine(struct vmm_spec *s, struct line *l, struct err *e)
 {
 	uint64_t cpus = s->cpus;
@@ -183,7 +197,7 @@ static int parse_machine(struct vmm_spec *s, struct line *l, struct err *e)
 	if (take_u64(l, "cpus", 1, SPEC_MAX_CPUS, &cpus, e) < 0 ||
 	    take_u64(l, "memory", 1u << 20, 1ull << 40, &s->memory, e) < 0 ||
 	    take_text(l, "name", s->name, sizeof(s->name), e) < 0 ||
-	    take_bool(l, "acpi", &s->has_acpi, e) < 0 ||
+	    take_bool(l, "acpi", &s->has_acpi, e) < 0 || take_io(l, &s->io, e) < 0 ||
 	    take_text(l, "cpuid", s->cpuid_off, sizeof(s->cpuid_off), e) < 0)
 		return -1;
 	s->cpus = (unsigned)cpus;
@@ -204,11 +218,6 @@ static int parse_kernel(struct vmm_spec *s, struct line *l, struct err *e)
 	return need_file(l, &s->kernel, e);
 }
 
-static int parse_kvm(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->kvm, e);
-}
-
 static int parse_initrd(struct vmm_spec *s, struct line *l, struct err *e)
 {
 	return need_file(l, &s->initrd, e);
@@ -219,6 +228,11 @@ static int parse_serial(struct vmm_spec *s, struct line *l, struct err *e)
 	if (take_u64(l, "max", 0, 1ull << 50, &s->serial_max, e) < 0)
 		return -1;
 	return need_file(l, &s->serial, e);
+}
+
+static int parse_kvm(struct vmm_spec *s, struct line *l, struct err *e)
+{
+	return need_file(l, &s->kvm, e);
 }
 
 static int parse_report(struct vmm_spec *s, struct line *l, struct err *e)
@@ -298,22 +312,48 @@ static int parse_net(struct vmm_spec *s, struct line *l, struct err *e)
 	return n->tap[0] ? 0 : need_file(l, &n->file, e);
 }
 
+static int parse_fs(struct vmm_spec *s, struct line *l, struct err *e)
+{
+	struct spec_fs *f = &s->fs[s->nr_fs];
+	uint64_t queues = 1;
+
+	if (s->nr_fs == SPEC_MAX_FS)
+		return bad(l, e, "too many", NULL);
+	*f = (struct spec_fs){ .file = no_file };
+	s->nr_fs++;
+	if (take_text(l, "tag", f->tag, sizeof(f->tag), e) < 0 ||
+	    take_u64(l, "queues", 1, SPEC_MAX_FS_QUEUES, &queues, e) < 0)
+		return -1;
+	f->nr_queues = (unsigned)queues;
+	return f->tag[0] ? need_file(l, &f->file, e) : bad(l, e, "no tag=", NULL);
+}
+
 static int parse_rng(struct vmm_spec *s, struct line *l, struct err *e)
 {
-	(void)l;
-	(void)e;
 	s->has_rng = true;
-	return 0;
+	return take_limit(l, "", &s->rng, e);
+}
+
+static int parse_balloon(struct vmm_spec *s, struct line *l, struct err *e)
+{
+	struct spec_balloon *b = &s->balloon;
+
+	s->has_balloon = true;
+	b->has_stats = b->has_reporting = true;
+	if (take_u64(l, "target", 0, 1ull << 40, &b->target, e) < 0 ||
+	    take_bool(l, "stats", &b->has_stats, e) < 0)
+		return -1;
+	return take_bool(l, "reporting", &b->has_reporting, e);
 }
 
 static const struct {
 	const char *word;
 	int (*parse)(struct vmm_spec *s, struct line *l, struct err *e);
 } words[] = {
-	{ "machine", parse_machine }, { "kernel", parse_kernel }, { "kvm", parse_kvm },
-	{ "initrd", parse_initrd },   { "serial", parse_serial }, { "console", parse_console },
-	{ "disk", parse_disk },	      { "net", parse_net },	  { "rng", parse_rng },
-	{ "report", parse_report },
+	{ "machine", parse_machine }, { "kernel", parse_kernel },   { "kvm", parse_kvm },
+	{ "initrd", parse_initrd },   { "serial", parse_serial },   { "console", parse_console },
+	{ "disk", parse_disk },	      { "fs", parse_fs },	    { "net", parse_net },
+	{ "rng", parse_rng },	      { "balloon", parse_balloon }, { "report", parse_report },
 };
 
 static int parse_cmdline(struct vmm_spec *s, const struct line *l, const char *text, struct err *e)
@@ -392,8 +432,32 @@ int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e)
 	return check(s, e);
 }
 
-static void file_free(struct spec_file *f)
+void spec_each_file(struct vmm_spec *s,
+		    void (*fn)(struct spec_file *f, const char *what, void *arg), void *arg)
 {
+	unsigned i, j;
+
+	fn(&s->kvm, "KVM", arg);
+	fn(&s->kernel, "kernel", arg);
+	fn(&s->initrd, "initrd", arg);
+	fn(&s->serial, "serial log", arg);
+	fn(&s->report, "report", arg);
+	for (i = 0; i < s->nr_ports; i++)
+		fn(&s->ports[i].file, "console port", arg);
+	for (i = 0; i < s->nr_nics; i++)
+		fn(&s->nics[i].file, "tap", arg);
+	for (i = 0; i < s->nr_fs; i++)
+		fn(&s->fs[i].file, "file server", arg);
+	for (i = 0; i < s->nr_disks; i++) {
+		for (j = 0; j < s->disks[i].nr_parts; j++)
+			fn(&s->disks[i].parts[j], "disk", arg);
+	}
+}
+
+static void file_free(struct spec_file *f, const char *what, void *arg)
+{
+	(void)what;
+	(void)arg;
 	free(f->path);
 	f->path = NULL;
 	close_p(&f->fd);
@@ -401,21 +465,10 @@ static void file_free(struct spec_file *f)
 
 void spec_free(struct vmm_spec *s)
 {
-	unsigned i, j;
+	unsigned i;
 
-	file_free(&s->kvm);
-	file_free(&s->kernel);
-	file_free(&s->initrd);
-	file_free(&s->serial);
-	file_free(&s->report);
-	for (i = 0; i < s->nr_ports; i++)
-		file_free(&s->ports[i].file);
-	for (i = 0; i < s->nr_nics; i++)
-		file_free(&s->nics[i].file);
-	for (i = 0; i < s->nr_disks; i++) {
-		for (j = 0; j < s->disks[i].nr_parts; j++)
-			file_free(&s->disks[i].parts[j]);
+	spec_each_file(s, file_free, NULL);
+	for (i = 0; i < s->nr_disks; i++)
 		free(s->disks[i].parts);
-	}
 	*s = (struct vmm_spec){ 0 };
 }

@@ -9,16 +9,21 @@
  *
  *	vpod-vmm 1
  *	machine cpus=2 memory=268435456 [name=TEXT] [acpi=on|off] [cpuid=-FEATURE,-FEATURE...]
+ *		[io=auto|uring|threads]		how disks are read and written
  *	kvm FILE				default: path=/dev/kvm
  *	kernel FILE [boot=auto|linux64|pvh]
  *	initrd FILE
  *	cmdline console=ttyS0
  *	serial FILE [max=BYTES]
  *	console [name=TEXT FILE]		a port of the one virtio console
- *	disk serial=TEXT [readonly=on|off] FILE [FILE]	parts, one behind the other
+ *	fs tag=TEXT FILE [queues=1]		a directory, by the vhost-user socket of its server
+ *	disk serial=TEXT [readonly=on|off] [LIMIT] FILE [FILE]	parts, one behind the other
+ *	rng [LIMIT]
+ *	balloon [target=BYTES] [stats=on|off] [reporting=on|off]
  *	report FILE
  *
- * where FILE is path=PATH, or fd=N with N inherited.  Sizes are bytes.  vpod-vmm(1) has them
+ * where FILE is path=PATH, or fd=N with N inherited, and LIMIT is bytes=N bytes-burst=N ops=N
+ * ops-burst=N, all per second and all optional.  Sizes are bytes.  vpod-vmm(1) has them
  * all.
  */
 #ifndef VPOD_VMM_SPEC_H
@@ -35,11 +40,15 @@
 #define SPEC_MAX_PARTS 256
 #define SPEC_MAX_PORTS 4
 #define SPEC_MAX_NICS 8
+#define SPEC_MAX_FS 8
+#define SPEC_MAX_FS_QUEUES 8
 #define SPEC_MAX_CPUS 32
 #define SPEC_MAX_CMDLINE 2048
 #define SPEC_NAME 64
 
 enum spec_boot { SPEC_BOOT_AUTO, SPEC_BOOT_LINUX64, SPEC_BOOT_PVH };
+
+enum spec_io { SPEC_IO_AUTO, SPEC_IO_URING, SPEC_IO_THREADS }; /* of the disks */
 
 /* Bytes and operations per second, each with a burst; 0: no limit. */
 struct spec_limit {
@@ -76,13 +85,26 @@ struct spec_nic {
 	struct spec_limit rx, tx;
 };
 
+struct spec_fs {
+	char tag[37]; /* 36 bytes for the guest */
+	unsigned nr_queues;
+	struct spec_file file;
+};
+
+struct spec_balloon {
+	uint64_t target; /* bytes that the guest shall give up */
+	bool has_stats, has_reporting;
+};
+
 struct vmm_spec {
 	char name[SPEC_NAME];
 	unsigned cpus;
 	uint64_t memory;
 	bool has_acpi;
-	char cpuid_off[512]; /* names, comma-separated */
-	struct spec_file kvm, kernel, initrd;
+	enum spec_io io;
+	char cpuid_off[512];  /* names, comma-separated */
+	struct spec_file kvm; /* /dev/kvm unless given */
+	struct spec_file kernel, initrd;
 	enum spec_boot boot;
 	char cmdline[SPEC_MAX_CMDLINE];
 	struct spec_file serial;
@@ -94,13 +116,22 @@ struct vmm_spec {
 	unsigned nr_disks;
 	struct spec_nic nics[SPEC_MAX_NICS];
 	unsigned nr_nics;
+	struct spec_fs fs[SPEC_MAX_FS];
+	unsigned nr_fs;
 	bool has_rng;
+	struct spec_limit rng;
+	bool has_balloon;
+	struct spec_balloon balloon;
 	struct spec_file report;
 };
 
 /* Parses @text of @len bytes. Opens nothing. Free it in either case. */
 int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e);
 void spec_free(struct vmm_spec *s);
+
+/* Calls fn for every file of @s, given or not. */
+void spec_each_file(struct vmm_spec *s,
+		    void (*fn)(struct spec_file *f, const char *what, void *arg), void *arg);
 
 /* Opens what is named by path; afterwards every file that was given has its fd. */
 int spec_open(struct vmm_spec *s, struct err *e);

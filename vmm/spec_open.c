@@ -3,9 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/strbuf.h"
 #include "vmm/spec.h"
+#include "vmm/virtio/tap.h"
 
 static int open_file(struct spec_file *f, int flags, const char *what, struct err *e)
 {
@@ -33,6 +37,29 @@ static int open_disk(struct spec_disk *d, struct err *e)
 	return 0;
 }
 
+static int open_nic(struct spec_nic *n, struct err *e)
+{
+	if (!n->tap[0])
+		return open_file(&n->file, O_RDWR, "tap", e);
+	n->file.fd = tap_open(n->tap, e);
+	return n->file.fd < 0 ? -1 : 0;
+}
+
+static int open_fs(struct spec_fs *f, struct err *e)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+	if (!f->file.path)
+		return open_file(&f->file, O_RDWR, "vhost-user socket", e);
+	if (strlen(f->file.path) >= sizeof(to.sun_path))
+		return err_set(e, 0, "cannot connect to %s: the path is too long", f->file.path);
+	memcpy(to.sun_path, f->file.path, strlen(f->file.path) + 1);
+	f->file.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (f->file.fd < 0 || connect(f->file.fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return err_set(e, errno, "cannot connect to %s", f->file.path);
+	return 0;
+}
+
 int spec_open(struct vmm_spec *s, struct err *e)
 {
 	unsigned i;
@@ -52,8 +79,12 @@ int spec_open(struct vmm_spec *s, struct err *e)
 			return -1;
 	}
 	for (i = 0; i < s->nr_nics; i++) {
-		if (open_file(&s->nics[i].file, O_RDWR, "tap", e) < 0)
+		if (open_nic(&s->nics[i], e) < 0)
 			return -1;
+	}
+	for (i = 0; i < s->nr_fs; i++) {
+		if (open_fs(&s->fs[i], e) < 0)
+			return err_wrap(e, "cannot use shared directory %s", s->fs[i].tag);
 	}
 	return 0;
 }

@@ -2,15 +2,18 @@
 #include "vmm/vcpu.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "vmm/boot.h"
 #include "vmm/ports.h"
+#include "vmm/sandbox.h"
 
 /* Intel SDM volume 3, section 11.5.1: LINT0 takes the PIC's interrupts, LINT1 is the NMI pin. */
 #define APIC_LVT0 0x350
@@ -174,20 +177,44 @@ static bool handle_exit(struct vcpu *v)
 	}
 }
 
-static void *run_vcpu(void *arg)
+static void run(struct vcpu *v)
 {
-	struct vcpu *v = arg;
-
-	machine_wait_release(v->m);
 	for (;;) {
 		if (ioctl(v->fd, KVM_RUN, 0) == 0) {
 			if (!handle_exit(v))
-				return NULL;
-		} else if (errno != EINTR && errno != EAGAIN) { /* EAGAIN: a vCPU just woken */
+				return;
+		} else if (errno != EINTR && errno != EAGAIN) {
 			machine_end(v->m, END_FAILED, "vCPU %u: %s", v->index, strerror(errno));
-			return NULL;
+			return;
 		}
 	}
+}
+
+/* Linux makes a thread of its own for the VM at the first KVM_RUN: now, while threads may be made.
+ */
+static void warm_up(struct vcpu *v)
+{
+	v->run->immediate_exit = 1;
+	if (ioctl(v->fd, KVM_RUN, 0) < 0 && errno != EINTR)
+		machine_end(v->m, END_FAILED, "vCPU %u: %s", v->index, strerror(errno));
+	v->run->immediate_exit = 0;
+}
+
+/* Does not return: the end of a thread takes system calls that it does not have. */
+static void *run_vcpu(void *arg)
+{
+	struct vcpu *v = arg;
+	struct err e;
+
+	if (sandbox_enter(SANDBOX_VCPU, &e) < 0)
+		machine_end(v->m, END_FAILED, "%s", e.msg);
+	warm_up(v);
+	machine_wait_release(v->m);
+	run(v);
+	for (;;)
+		(void)syscall(SYS_futex, &v->m->end, FUTEX_WAIT_PRIVATE,
+			      __atomic_load_n(&v->m->end, __ATOMIC_SEQ_CST), NULL);
+	return NULL;
 }
 
 /* A small stack: nothing here recurses. */

@@ -57,6 +57,18 @@ closure_is_what_modprobe_would_load() {
 	done
 }
 
+# While a package is imported, its reader is a process of its own with a filter on system calls.
+reader_is_confined() {
+	local import helper reader seen=
+	"$vpod" --dir="$T/watched" kernel import "$1" >"$T/out" 2>"$T/err" &
+	import=$!
+	while kill -0 $import 2>/dev/null && [ "$seen" != 2 ]; do
+		helper=$(pgrep -P $import -x vpod-kernel) && reader=$(pgrep -P "$helper" | head -n 1) &&
+			seen=$(awk '$1 == "Seccomp:" { print $2 }' "/proc/$reader/status" 2>/dev/null)
+	done
+	wait $import && [ "$seen" = 2 ] && rm -rf "$T/watched"
+}
+
 one_deb() {
 	local version=$1 deb name entry
 	deb=$(find_deb "$version")
@@ -64,6 +76,7 @@ one_deb() {
 		skip "Debian $version imports" "no linux-image-$version cloud .deb in $cache/debs (tools/get-kernels)"
 		return
 	fi
+	check "Debian $version: its package is read by a confined process" reader_is_confined "$deb"
 	check "Debian $version imports" v import "$deb"
 	name=$(cat "$T/out")
 	entry=$T/data/kernels/$name

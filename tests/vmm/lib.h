@@ -18,7 +18,7 @@
 #define SLOT_ADDR(slot) (0xd0000000ul + (slot)*0x1000ul)
 #define HEAP 0x400000ul /* above the payload; zero at the start */
 
-#define unused __attribute__((unused))
+#define maybe_unused __attribute__((unused))
 
 /* The boot stack is of 4 KiB: take a larger one. */
 __asm__(".globl _start\n_start:\n\tmov $0x90000, %esp\n\tcall guest_main\n1:\thlt\n\tjmp 1b\n");
@@ -29,13 +29,13 @@ static inline void outb(uint16_t port, uint8_t v)
 	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
 }
 
-static unused void say(const char *s)
+static maybe_unused void say(const char *s)
 {
 	for (; *s; s++)
 		outb(0x3f8, (uint8_t)*s);
 }
 
-static unused void say_hex(uint64_t v)
+static maybe_unused void say_hex(uint64_t v)
 {
 	int i;
 
@@ -44,14 +44,14 @@ static unused void say_hex(uint64_t v)
 }
 
 /* The machine ends as "reset". */
-static unused __attribute__((noreturn)) void pass(void)
+static maybe_unused __attribute__((noreturn)) void pass(void)
 {
 	for (;;)
 		outb(0x64, 0xfe);
 }
 
 /* The machine ends as "panic", with the reason on the serial port. */
-static unused __attribute__((noreturn)) void fail(const char *why)
+static maybe_unused __attribute__((noreturn)) void fail(const char *why)
 {
 	say(why);
 	say("\n");
@@ -78,7 +78,7 @@ void *memset(void *to, int c, size_t n)
 	return to;
 }
 
-static unused bool same(const void *a, const void *b, size_t n)
+static maybe_unused bool same(const void *a, const void *b, size_t n)
 {
 	const uint8_t *x = a, *y = b;
 
@@ -90,7 +90,7 @@ static unused bool same(const void *a, const void *b, size_t n)
 static uintptr_t heap_at = HEAP;
 
 /* @size bytes at a multiple of 4096. */
-static unused void *alloc(size_t size)
+static maybe_unused void *alloc(size_t size)
 {
 	void *p = (void *)heap_at; /* NOLINT: an address of ours */
 
@@ -114,7 +114,7 @@ static inline uint8_t config_get(unsigned slot, unsigned offset)
 }
 
 /* The slot of the device with this virtio id, the @nth of them from 0; fails without it. */
-static unused unsigned find_device(uint32_t id, unsigned nth)
+static maybe_unused unsigned find_device(uint32_t id, unsigned nth)
 {
 	unsigned slot;
 
@@ -126,7 +126,7 @@ static unused unsigned find_device(uint32_t id, unsigned nth)
 	fail("no such device");
 }
 
-static unused uint64_t features_get(unsigned slot)
+static maybe_unused uint64_t features_get(unsigned slot)
 {
 	uint64_t v;
 
@@ -137,7 +137,7 @@ static unused uint64_t features_get(unsigned slot)
 }
 
 /* Reset, then up to FEATURES_OK with @features and VERSION_1. */
-static unused void driver_start(unsigned slot, uint64_t features)
+static maybe_unused void driver_start(unsigned slot, uint64_t features)
 {
 	features |= 1ull << VIRTIO_F_VERSION_1;
 	reg_set(slot, VIRTIO_MMIO_STATUS, 0);
@@ -152,7 +152,7 @@ static unused void driver_start(unsigned slot, uint64_t features)
 		fail("the device refuses the features");
 }
 
-static unused void driver_ok(unsigned slot)
+static maybe_unused void driver_ok(unsigned slot)
 {
 	reg_set(slot, VIRTIO_MMIO_STATUS, 15);
 }
@@ -166,7 +166,7 @@ struct queue {
 };
 
 /* @size: a power of two, at most 256. */
-static unused void queue_init(struct queue *q, unsigned slot, unsigned index, unsigned size)
+static maybe_unused void queue_init(struct queue *q, unsigned slot, unsigned index, unsigned size)
 {
 	*q = (struct queue){ .slot = slot, .index = index, .size = size };
 	q->desc = alloc(4096);
@@ -187,8 +187,8 @@ static inline void queue_kick(const struct queue *q)
 	reg_set(q->slot, VIRTIO_MMIO_QUEUE_NOTIFY, q->index);
 }
 
-static unused void queue_desc(struct queue *q, unsigned i, const void *p, uint32_t len,
-			      uint16_t flags, uint16_t next)
+static maybe_unused void queue_desc(struct queue *q, unsigned i, const void *p, uint32_t len,
+				    uint16_t flags, uint16_t next)
 {
 	q->desc[i].addr = (uintptr_t)p;
 	q->desc[i].len = len;
@@ -197,7 +197,7 @@ static unused void queue_desc(struct queue *q, unsigned i, const void *p, uint32
 }
 
 /* Makes the chain at descriptor @head available; no kick. */
-static unused void queue_offer(struct queue *q, uint16_t head)
+static maybe_unused void queue_offer(struct queue *q, uint16_t head)
 {
 	q->avail->ring[q->avail->idx % q->size] = head;
 	__asm__ volatile("" : : : "memory");
@@ -205,8 +205,8 @@ static unused void queue_offer(struct queue *q, uint16_t head)
 }
 
 /* One request of at most two buffers, @out and @in (may be NULL), and a kick. */
-static unused void queue_send(struct queue *q, const void *out, uint32_t out_len, void *in,
-			      uint32_t in_len)
+static maybe_unused void queue_send(struct queue *q, const void *out, uint32_t out_len, void *in,
+				    uint32_t in_len)
 {
 	uint16_t head = q->next_desc, at = head, second = (uint16_t)((head + 1) % q->size);
 
@@ -222,7 +222,7 @@ static unused void queue_send(struct queue *q, const void *out, uint32_t out_len
 }
 
 /* Waits for one used buffer, for some seconds. Returns its length, *head its chain. */
-static unused uint32_t queue_wait(struct queue *q, uint16_t *head)
+static maybe_unused uint32_t queue_wait(struct queue *q, uint16_t *head)
 {
 	uint32_t spins, len;
 

@@ -34,21 +34,24 @@ class Vmm:
     """One vpod-vmm with a payload; lines go into its description, fds are inherited."""
 
     def __init__(self, payload, lines=(), fds=(), cmdline="", memory=16 << 20, prefix=(),
-                 cpus=1, boot="auto"):
+                 cpus=1, boot="auto", machine="", program=VMM, env=None, args=(), user=None):
         need_kvm()
         self.dir = tempfile.TemporaryDirectory(prefix="vpod-vmm-test.")
         self.serial = os.path.join(self.dir.name, "serial")
         self.report = os.path.join(self.dir.name, "report")
-        spec = os.path.join(self.dir.name, "spec")
-        text = ["vpod-vmm 1", f"machine cpus={cpus} memory={memory}",
+        self.spec = spec = os.path.join(self.dir.name, "spec")
+        text = ["vpod-vmm 1", f"machine cpus={cpus} memory={memory} {machine}".strip(),
                 f"kernel path={BUILD}/tests/vmm/{payload} boot={boot}", f"serial path={self.serial}",
                 f"report path={self.report}"]
         text += [f"cmdline {cmdline}"] if cmdline else []
         with open(spec, "w", encoding="ascii") as f:
             f.write("\n".join(text + list(lines)) + "\n")
+        if user is not None:
+            os.chown(self.dir.name, user, user)
         self.process = subprocess.Popen(
-            [*prefix, VMM, f"--spec={spec}", *os.environ.get("VPOD_VMM_ARGS", "").split()],
-            pass_fds=list(fds), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            [*prefix, program, f"--spec={spec}", *args, *os.environ.get("VPOD_VMM_ARGS", "").split()],
+            pass_fds=list(fds), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env, user=user,
+            group=user, extra_groups=None if user is None else [])
 
     def __enter__(self):
         return self
@@ -87,17 +90,26 @@ class Vmm:
         end = self.end()
         assert end.startswith("reset"), f"ended as {end!r}; the guest said: {self.said()!r}"
 
+    def machine(self):
+        """The machine's process: the one child of what was started, unless --no-jail."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children",
+                  encoding="ascii") as f:
+            children = f.read().split()
+        assert len(children) < 2, children
+        return int(children[0]) if children else self.process.pid
+
     def memory_kib(self):
-        """Private memory, as the kernel counts it, without the guest's."""
+        """Private memory, as the kernel counts it, without the guest's; the starter's too."""
         total, is_guest = 0, False
-        with open(f"/proc/{self.process.pid}/smaps", encoding="ascii") as f:
-            for line in f:
-                words = line.split()
-                if "-" in words[0] and not words[0].endswith(":"):
-                    first, last = (int(x, 16) for x in words[0].split("-"))
-                    is_guest = last - first >= 8 << 20
-                elif words[0] in ("Private_Dirty:", "Private_Clean:") and not is_guest:
-                    total += int(words[1])
+        for pid in {self.process.pid, self.machine()}:
+            with open(f"/proc/{pid}/smaps", encoding="ascii") as f:
+                for line in f:
+                    words = line.split()
+                    if "-" in words[0] and not words[0].endswith(":"):
+                        first, last = (int(x, 16) for x in words[0].split("-"))
+                        is_guest = last - first >= 8 << 20
+                    elif words[0] in ("Private_Dirty:", "Private_Clean:") and not is_guest:
+                        total += int(words[1])
         return total
 
 

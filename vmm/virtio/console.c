@@ -125,17 +125,6 @@ static size_t message(struct port *p, uint8_t *buf)
 	return len;
 }
 
-/* The next buffer of @q; when there is none, the guest is to say when there is. */
-static int pop_or_wait(struct virtqueue *q, struct vq_chain *chain)
-{
-	int r;
-
-	do
-		r = vq_pop(q, chain);
-	while (r == 0 && vq_enable_kicks(q));
-	return r;
-}
-
 static void tell_all(struct console *c)
 {
 	struct virtqueue *q = &c->d.vq[CONTROL_IN];
@@ -146,7 +135,7 @@ static void tell_all(struct console *c)
 	if (!virtio_has(&c->d, VIRTIO_CONSOLE_F_MULTIPORT))
 		return;
 	for (i = 0; i < c->nr; i++) {
-		while (c->ports[i].tell && pop_or_wait(q, &chain) > 0) {
+		while (c->ports[i].tell && vq_pop_or_wait(q, &chain) > 0) {
 			size_t len = message(&c->ports[i], buf);
 
 			vq_push(q, chain.head, (uint32_t)chain_write(&chain, 0, buf, len));
@@ -211,7 +200,7 @@ static void read_in(struct port *p)
 	p->wants_buffer = false;
 	for (turns = 0; turns < TURN_REQUESTS && bytes < TURN_BYTES && p->can_read && p->is_open;
 	     turns++) {
-		if (pop_or_wait(q, &chain) <= 0) {
+		if (vq_pop_or_wait(q, &chain) <= 0) {
 			p->wants_buffer = true;
 			break;
 		}
@@ -257,7 +246,7 @@ static void write_out(struct port *p)
 	for (turns = 0; turns < TURN_REQUESTS && bytes < TURN_BYTES && !p->wants_room; turns++) {
 		size_t n;
 
-		if (pop_or_wait(q, &chain) <= 0)
+		if (vq_pop_or_wait(q, &chain) <= 0)
 			break;
 		n = write_request(p, &chain, &p->wants_room);
 		p->sent += n;
@@ -300,7 +289,7 @@ static void discard(struct virtqueue *q)
 	struct vq_chain chain;
 	unsigned i;
 
-	for (i = 0; i < TURN_REQUESTS && pop_or_wait(q, &chain) > 0; i++)
+	for (i = 0; i < TURN_REQUESTS && vq_pop_or_wait(q, &chain) > 0; i++)
 		vq_push(q, chain.head, 0);
 	virtio_signal(q);
 	if (i == TURN_REQUESTS)
@@ -350,7 +339,7 @@ static void read_control(struct console *c)
 	struct vq_chain chain;
 	unsigned i;
 
-	for (i = 0; i < TURN_REQUESTS && pop_or_wait(q, &chain) > 0; i++) {
+	for (i = 0; i < TURN_REQUESTS && vq_pop_or_wait(q, &chain) > 0; i++) {
 		if (chain_read(&chain, 0, &m, sizeof(m)) < sizeof(m)) {
 			virtio_violation(&c->d, "V24", "a control message that is too short");
 			return;

@@ -4,12 +4,10 @@
  * under the device's lock; see virtio.h for what goes to the loop.
  */
 #include <errno.h>
-#include <linux/kvm.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -68,7 +66,8 @@ static uint32_t reg_read(struct virtio_dev *d, uint64_t offset)
 	case VIRTIO_MMIO_QUEUE_READY:
 		return queue_read(d, offset);
 	case VIRTIO_MMIO_INTERRUPT_STATUS:
-		return __atomic_load_n(&d->isr, __ATOMIC_SEQ_CST);
+		return __atomic_load_n(&d->isr, __ATOMIC_SEQ_CST) |
+		       __atomic_load_n(&d->isr_always, __ATOMIC_SEQ_CST);
 	case VIRTIO_MMIO_STATUS:
 		return d->regs.status;
 	case VIRTIO_MMIO_CONFIG_GENERATION:
@@ -296,12 +295,6 @@ static void kicked(struct source *s, uint32_t events)
 /* One eventfd per queue, written by KVM when the guest writes the queue's number to QueueNotify. */
 static int attach_queue(struct machine *m, struct virtio_dev *d, unsigned i, struct err *e)
 {
-	struct kvm_ioeventfd io = {
-		.datamatch = i,
-		.addr = VIRTIO_BASE + d->slot * VIRTIO_STRIDE + VIRTIO_MMIO_QUEUE_NOTIFY,
-		.len = 4,
-		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
-	};
 	struct virtqueue *q = &d->vq[i];
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
@@ -310,10 +303,8 @@ static int attach_queue(struct machine *m, struct virtio_dev *d, unsigned i, str
 		close_p(&fd);
 		return err_set(e, errno, "cannot watch a queue of %s", d->ops->name);
 	}
-	io.fd = fd;
-	if (ioctl(m->vm_fd, KVM_IOEVENTFD, &io) < 0)
-		return err_set(e, errno, "cannot have KVM notify a queue of %s", d->ops->name);
-	return 0;
+	return machine_ioeventfd(
+		m, VIRTIO_BASE + d->slot * VIRTIO_STRIDE + VIRTIO_MMIO_QUEUE_NOTIFY, i, fd, e);
 }
 
 int virtio_mmio_attach(struct machine *m, struct virtio_dev *d, struct err *e)

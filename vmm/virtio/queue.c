@@ -137,17 +137,26 @@ void vq_unpop(struct virtqueue *q)
 	q->next_avail--;
 }
 
-void vq_push(struct virtqueue *q, uint16_t head, uint32_t written)
+void vq_push_all(struct virtqueue *q, const struct vring_used_elem *e, unsigned n)
 {
-	volatile struct vring_used_elem *u;
+	unsigned i;
 
 	if (!q->is_live)
 		return;
-	u = &q->used->ring[q->next_used & (q->size - 1)];
-	u->id = head;
-	u->len = written;
-	q->next_used++;
+	for (i = 0; i < n; i++) {
+		volatile struct vring_used_elem *u = &q->used->ring[q->next_used++ & (q->size - 1)];
+
+		u->id = e[i].id;
+		u->len = e[i].len;
+	}
 	__atomic_store_n(&q->used->idx, q->next_used, __ATOMIC_RELEASE);
+}
+
+void vq_push(struct virtqueue *q, uint16_t head, uint32_t written)
+{
+	struct vring_used_elem e = { .id = head, .len = written };
+
+	vq_push_all(q, &e, 1);
 }
 
 static bool wants_interrupt(struct virtqueue *q)
@@ -184,6 +193,16 @@ bool vq_enable_kicks(struct virtqueue *q)
 		*(volatile uint16_t *)&q->used->flags = 0;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return avail_idx(q) != q->next_avail;
+}
+
+int vq_pop_or_wait(struct virtqueue *q, struct vq_chain *c)
+{
+	int r;
+
+	do
+		r = vq_pop(q, c);
+	while (r == 0 && vq_enable_kicks(q));
+	return r;
 }
 
 void vq_kick_again(struct virtqueue *q)

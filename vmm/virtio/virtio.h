@@ -93,6 +93,7 @@ struct virtio_dev {
 	unsigned slot;
 	int irq_fd;	      /* irqfd of its line */
 	uint32_t isr;	      /* atomic: VIRTIO_MMIO_INT_* */
+	uint32_t isr_always;  /* read as well, whatever was acknowledged: of a lent irq_fd */
 	pthread_mutex_t lock; /* of regs */
 	struct virtio_regs {
 		uint32_t status, features_sel, acked_sel, queue_sel, generation;
@@ -113,11 +114,17 @@ static inline bool virtio_has(const struct virtio_dev *d, unsigned bit)
  */
 int vq_pop(struct virtqueue *q, struct vq_chain *c);
 
+/* As vq_pop(); when there is none, the driver is asked to notify of the next. */
+int vq_pop_or_wait(struct virtqueue *q, struct vq_chain *c);
+
 /* Takes back the last vq_pop(): it will be popped again. */
 void vq_unpop(struct virtqueue *q);
 
 /* Gives request @head back with @written bytes, then virtio_signal() after the last of a batch. */
 void vq_push(struct virtqueue *q, uint16_t head, uint32_t written);
+
+/* As vq_push() of each, but the driver sees all @n at once. */
+void vq_push_all(struct virtqueue *q, const struct vring_used_elem *e, unsigned n);
 
 /* Interrupts unless the driver asked for none. */
 void virtio_signal(struct virtqueue *q);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "layer_worker.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,7 +101,7 @@ static bool is_kept(const struct worker_job *job, int report, int fd)
 		if (job->fds[i] == fd)
 			return true;
 	}
-	/* A sanitizer's report is worth a standard error; what reads images is built without. */
+	/* A sanitizer's report is worth a standard error; what ships is built without. */
 	return fd == report || (SANITIZED && fd == STDERR_FILENO);
 }
 

@@ -2,7 +2,8 @@
 /*
  * DOC: A worker
  *
- * A forked child that reads what strangers wrote.  Its life has three parts:
+ * A forked child that reads what strangers wrote: layers, packages, compressed kernels.  Its life
+ * has three parts:
  *
  *  1. prepare  with all rights, but no stranger's byte read: load, map, allocate.
  *  2. jail     close every fd but the job's; root: namespaces of its own and uid 65534; no
@@ -12,8 +13,8 @@
  *
  * An ordinary user has no namespaces here: seccomp alone keeps the worker to its fds.
  */
-#ifndef VPOD_IMAGES_LAYER_WORKER_H
-#define VPOD_IMAGES_LAYER_WORKER_H
+#ifndef VPOD_BASE_WORKER_H
+#define VPOD_BASE_WORKER_H
 
 #include <stddef.h>
 #include <stdint.h>
