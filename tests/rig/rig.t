@@ -2,11 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # tools/rig itself: status, streams, files, ends.
 . "$(dirname "$0")/../lib.sh"
-if ! why=$("$TOP/tools/rig" --probe); then
-	echo "1..1"
-	echo "ok 1 - rig # SKIP $why"
-	exit 0
-fi
+. "$TOP/tests/rig/lib-rig.sh"
+rig_or_skip
 
 # From a directory that the rig has too: its /tmp is its own.
 rig() { (cd "$TOP" && exec tools/rig --memory=1024 --timeout=60 "$@"); }

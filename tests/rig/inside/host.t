@@ -14,7 +14,7 @@ t_doctor_finds_kvm_and_nothing_wrong() {
 }
 
 t_auto_takes_kvm_without_a_word() {
-	status 0 vpod run --rm "$img" -- echo hi
+	status 0 vpod run --rm --accel=auto "--hypervisor=${VPOD_TEST_HYPERVISOR:-auto}" "$img" -- echo hi
 	is stdout "$out" hi
 	is stderr "$err" ""
 	like argv "$(vpod run --dry-run --hypervisor=qemu "$img" -- true)" '-accel kvm '
