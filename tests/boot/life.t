@@ -144,7 +144,7 @@ t_timing_is_json() {
 
 t_a_dry_run_starts_nothing() {
 	status 0 vpod run --dry-run $machine "$img" -- true
-	like argv "$out" 'qemu-system-x86_64'
+	like argv "$out" 'qemu-system-x86_64|vpod-vmm'
 	like cmdline "$out" 'command line: console=ttyS0'
 	is pods "$(find "$DATA/pods" -mindepth 2 -maxdepth 2)" ""
 }

@@ -85,7 +85,8 @@ t_what_cannot_be_honoured_is_refused() {
 	status 125 run --net=bridge "$img" -- true
 	like message "$err" 'no networks yet'
 	status 125 run --volume=v,kind=host,source=/ "$img" -- true
-	status 125 run --hypervisor=kvm "$img" -- true
+	status 125 vpod run --hypervisor=kvm --accel=tcg "$img" -- true
+	like message "$err" 'only QEMU runs in software'
 	status 125 run -i "$img" --name=a -- true --- "$img" --name=b -- true
 	status 125 run "$img" -- true --- "$img" -- true
 	like message "$err" "two apps named"

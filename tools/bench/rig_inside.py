@@ -47,7 +47,7 @@ def lkvm(bench, _kernel, _opts, **_kw):
 
 
 def run(name, make, bench, kernel, extra):
-    """Seconds from exec to '!', and the result line."""
+    """Seconds from exec to the first words of init, and the result line."""
     r, w = os.pipe()
     argv = make(bench, kernel, extra, fd=w)
     start = time.perf_counter()
@@ -57,20 +57,20 @@ def run(name, make, bench, kernel, extra):
     first, text = None, b''
     while data := os.read(r, 65536):
         text += data
-        if first is None and b'!' in text:
+        if first is None and b'#!#' in text:
             first = time.perf_counter() - start
     os.close(r)
     err = p.communicate()[1]
     if first is None:
         sys.exit(f'{name} {bench}: no sign of init: {text[-500:]!r} {err[-500:]!r}')
-    line = [x for x in text.decode('latin-1').split('\n') if x.startswith('@') or '!@' in x]
-    return first, line[0].split('@')[1].split() if line else None
+    line = [x for x in text.decode('latin-1').split('\n') if x.startswith('@')]
+    return first, line[0].split('@')[1].split() if line else None, text
 
 
 def speed(name, make, bench, extra):
-    _, line = run(name, make, bench, KERNEL, extra)
+    _, line, said = run(name, make, bench, KERNEL, extra)
     if not line or int(line[2]) < BYTES:
-        sys.exit(f'{name} {bench}: {line}')
+        sys.exit(f'{name} {bench}: {line} {said[-1000:]!r}')
     add(f'{bench}-{name}', int(line[2]) / (int(line[1]) / 1e9) / (1 << 20))
 
 
