@@ -67,7 +67,8 @@ t_a_supervisor_that_stands_still_can_be_stopped_by_force() {
 }
 
 t_stop_of_a_supervisor_that_stands_still_points_to_force() {
-	start "$img" -- sh -c 'echo up; sleep 60'
+	# deaf to TERM: the stop that waits in the socket is done first, and must not end it
+	start "$img" -- sh -c 'trap "" TERM; echo up; sleep 60'
 	kill -STOP "$pid"
 	status 125 vpod stop --time=100ms "$(cat uuid)"
 	like hint "$err" 'hint: .*--force'
