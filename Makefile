@@ -61,7 +61,7 @@ CLEAN :=
 objects = $(patsubst %.c,$(O)/%.o,$(addprefix $(1)/,$(2)))
 
 # In the order of the layers: a later one may use variables of an earlier one.
-MODULES := base images guest-init stage0 kernel-config docs tools tests
+MODULES := base images vmm guest-init stage0 kernel-config docs tools tests
 include $(wildcard $(addsuffix /module.mk,$(MODULES)))
 
 .PHONY: all
@@ -82,7 +82,8 @@ clean:
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(MANDIR)
 	install -m 755 $(O)/vpod $(DESTDIR)$(BINDIR)/vpod
-	install -m 755 $(O)/vpod-image $(O)/vpod-kernel $(O)/vpod-init $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $(O)/vpod-image $(O)/vpod-kernel $(O)/vpod-init $(O)/vpod-vmm $(DESTDIR)$(LIBEXECDIR)/
+	ln -sfr $(DESTDIR)$(LIBEXECDIR)/vpod-vmm $(DESTDIR)$(BINDIR)/vpod-vmm
 	$(if $(MAN_PAGES),$(MAKE) man && install -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/)
 
 .PHONY: demo

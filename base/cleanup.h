@@ -70,6 +70,10 @@ static inline int take_fd(int *fd)
 		taken_;                           \
 	})
 
+/* The struct of type @type whose @member is at @ptr. */
+#define container_of(ptr, type, member) \
+	((type *)(void *)((char *)(ptr) - __builtin_offsetof(type, member)))
+
 #define nitems(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

@@ -79,9 +79,9 @@ int jail_map_ids(const struct jail *j, pid_t pid, struct err *e)
 	return write_proc(pid, "uid_map", uids, e);
 }
 
-static int set_identity(const struct jail *j, struct err *e)
+static int set_identity(const struct jail *j, bool with_devices, struct err *e)
 {
-	bool extra = j->extra_gid != (gid_t)-1;
+	bool extra = with_devices && j->extra_gid != (gid_t)-1;
 
 	if (!j->uid)
 		return 0;
@@ -133,12 +133,46 @@ static int bind_file(const char *path, struct err *e)
 	return 0;
 }
 
-static int enter_root(struct err *e)
+/*
+ * A node of the jail's own for the host's device @path: on hosts without udev /dev/kvm is root's
+ * alone.  Fails where root may not make nodes, as in many containers.
+ */
+static int own_device(const struct jail *j, const char *path)
 {
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+	cleanup_close int root = open(OLD_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) ||
+	    mknod(path, S_IFCHR | 0600, st.st_rdev) < 0)
+		return -1;
+	if (lchown(path, j->uid, j->gid) == 0)
+		return 0;
+	(void)unlink(path); /* the host's own node comes in its place */
+	return -1;
+}
+
+static int add_device(const struct jail *j, const char *path, bool *with_devices, struct err *e)
+{
+	if (path[0] != '/')
+		return err_set(e, EINVAL, "cannot bind %s in the jail", path);
+	if (make_parents(path, e) < 0)
+		return -1;
+	if (j->uid && own_device(j, path) == 0)
+		return 0;
+	*with_devices = true;
+	return bind_file(path, e);
+}
+
+static int enter_root(const struct jail *j, struct err *e)
+{
+	unsigned long flags = MS_NOSUID_ | (j->devices.nr_v ? 0 : MS_NODEV_);
+
 	if (mount(NULL, "/", NULL, MS_REC_ | MS_PRIVATE_, NULL) < 0 ||
-	    mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,size=1m") < 0 ||
-	    chdir("/tmp") < 0 || mkdir(OLD_ROOT + 1, 0700) < 0 ||
-	    syscall(SYS_pivot_root, ".", OLD_ROOT + 1) < 0 || chdir("/") < 0)
+	    mount("tmpfs", "/tmp", "tmpfs", flags, "mode=0755,size=1m") < 0 || chdir("/tmp") < 0 ||
+	    mkdir(OLD_ROOT + 1, 0700) < 0 || syscall(SYS_pivot_root, ".", OLD_ROOT + 1) < 0 ||
+	    chdir("/") < 0)
 		return err_set(e, errno, "cannot make the jail's root");
 	return 0;
 }
@@ -153,18 +187,19 @@ static int seal_root(struct err *e)
 	return 0;
 }
 
-static int make_root(const struct jail *j, struct err *e)
+/* Sets @with_devices when a device node is the host's, not the jail's own. */
+static int make_root(const struct jail *j, bool *with_devices, struct err *e)
 {
 	size_t i;
 
-	if (enter_root(e) < 0)
+	if (enter_root(j, e) < 0)
 		return -1;
 	for (i = 0; i < j->files.nr_v; i++) {
 		if (bind_file(j->files.v[i], e) < 0)
 			return -1;
 	}
 	for (i = 0; i < j->devices.nr_v; i++) {
-		if (bind_file(j->devices.v[i], e) < 0)
+		if (add_device(j, j->devices.v[i], with_devices, e) < 0)
 			return -1;
 	}
 	return seal_root(e);
@@ -219,8 +254,11 @@ static int drop_rights(struct err *e)
 
 int jail_enter(const struct jail *j, struct err *e)
 {
+	bool with_devices = false;
+
 	umask(0022);
-	if (make_root(j, e) < 0 || set_limits(j, e) < 0 || set_identity(j, e) < 0)
+	if (make_root(j, &with_devices, e) < 0 || set_limits(j, e) < 0 ||
+	    set_identity(j, with_devices, e) < 0)
 		return -1;
 	return drop_rights(e);
 }

@@ -31,10 +31,11 @@
 
 struct jail {
 	struct strv files;   /* host paths visible in the jail at the same path, read-only */
-	struct strv devices; /* the same, writable device nodes: /dev/null, /dev/kvm */
+	struct strv devices; /* the same, device nodes: /dev/null, /dev/kvm; root's child owns its
+				own */
 	uid_t uid;	     /* of root's children; 0 for ordinary users, who stay who they are */
 	gid_t gid;
-	gid_t extra_gid;     /* one supplementary group, (gid_t)-1: none */
+	gid_t extra_gid;     /* joined if a device node is the host's; (gid_t)-1: none */
 	uint64_t max_file;   /* RLIMIT_FSIZE in bytes, 0: none */
 	uint64_t max_memory; /* RLIMIT_AS in bytes, 0: none */
 	unsigned max_fds;    /* RLIMIT_NOFILE, 0: 64 */

@@ -114,6 +114,18 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Returns on failure. A program by fd needs no name in the jail's root. */
+static void execute(const struct spawn *s)
+{
+	char *const none[] = { NULL };
+	char *const *env = s->env.v ? s->env.v : none;
+
+	if (!s->program_fd)
+		execve(s->argv.v[0], s->argv.v, env);
+	else if (fcntl(s->program_fd, F_SETFD, FD_CLOEXEC) == 0)
+		syscall(SYS_execveat, s->program_fd, "", s->argv.v, env, AT_EMPTY_PATH);
+}
+
 static _Noreturn void child_main(const struct spawn *s, int status_fd)
 {
 	struct err e = { 0 };
@@ -137,7 +149,7 @@ static _Noreturn void child_main(const struct spawn *s, int status_fd)
 		if (!recv(status_fd, &go, 1, MSG_DONTWAIT))
 			_exit(125);
 	}
-	execve(s->argv.v[0], s->argv.v, s->env.v ? s->env.v : (char *[]){ NULL });
+	execute(s);
 	err_set(&e, errno, "cannot execute %s", s->argv.v[0]);
 	child_fail(status_fd, &e);
 	_exit(125);

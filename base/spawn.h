@@ -24,6 +24,7 @@ struct spawn_fd {
 
 struct spawn {
 	struct strv argv; /* argv[0] is the path to execute, no search */
+	int program_fd;	  /* its number in the child, executed instead of argv[0]; 0: none */
 	struct strv env;  /* the whole environment */
 	struct spawn_fd fds[SPAWN_MAX_FDS];
 	unsigned nr_fds;

@@ -19,6 +19,7 @@
 #include "stage0/host.h"
 #include "stage0/kernel.h"
 #include "stage0/qemu.h"
+#include "stage0/vmspec.h"
 
 enum grade { OK, WARN, FAIL };
 
@@ -95,6 +96,20 @@ static void check_kvm(struct doctor *d)
 	add(d, "tsc", h.tsc_khz ? OK : WARN, "", "TSC at %u kHz", h.tsc_khz);
 }
 
+/* What a run without --hypervisor and --accel would use. */
+static void check_hypervisor(struct doctor *d)
+{
+	const struct hypervisor *hv;
+	struct err e = { 0 };
+	struct host h;
+
+	if (host_probe(d->cfg, 0, &h, &e) < 0)
+		return; /* said by check_kvm() */
+	hv = hv_select("auto", ACCEL_AUTO, &h);
+	add(d, "auto", hv == &hv_kvm ? OK : WARN, "", "--hypervisor=auto chooses %s: %s",
+	    hv == &hv_kvm ? "kvm, our vpod-vmm" : "qemu, in software", h.kvm_why);
+}
+
 static void check_qemu(struct doctor *d)
 {
 	cleanup_strv struct strv files = { 0 };
@@ -110,7 +125,7 @@ static void check_qemu(struct doctor *d)
 
 static void check_helpers(struct doctor *d)
 {
-	static const char *const names[] = { "vpod-init", "vpod-image", "vpod-kernel" };
+	static const char *const names[] = { "vpod-init", "vpod-image", "vpod-kernel", "vpod-vmm" };
 	struct err e = { 0 };
 	size_t i;
 
@@ -122,7 +137,7 @@ static void check_helpers(struct doctor *d)
 			return;
 		}
 	}
-	add(d, "programs", OK, "", "vpod-init, vpod-image and vpod-kernel are there");
+	add(d, "programs", OK, "", "vpod-init, vpod-image, vpod-kernel and vpod-vmm are there");
 }
 
 static void check_jail(struct doctor *d)
@@ -248,6 +263,7 @@ static int doctor(const struct config *cfg, int argc, char **argv, struct err *e
 	    output_parse(d.format, &output, e) < 0)
 		return -1;
 	check_kvm(&d);
+	check_hypervisor(&d);
 	check_qemu(&d);
 	check_jail(&d);
 	check_helpers(&d);

@@ -111,7 +111,7 @@ static int run_prepared(const struct config *cfg, int argc, char **argv, struct 
 	machine_init(&m);
 	if (open_prepared(cfg, argv[i], &p, e) == 0)
 		ret = run_one(cfg, &r, &p, &man, &m, e);
-	machine_free(&m);
+	machine_release(&m);
 	manifest_free(&man);
 	if (r.rm && p.phase == POD_EXITED)
 		pod_discard(cfg, &p);

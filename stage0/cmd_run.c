@@ -52,7 +52,7 @@ static int run_pod(const struct config *cfg, struct run_args *r, struct timing *
 	else
 		pod_discard(cfg, &p);
 out:
-	machine_free(&m);
+	machine_release(&m);
 	manifest_free(&man);
 	podrun_free_images(&images);
 	return ret;

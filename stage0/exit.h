@@ -16,6 +16,7 @@ enum reason {
 	REASON_OOM,	    /* by the guest's OOM killer */
 	REASON_GUEST_PANIC, /* the guest kernel died */
 	REASON_BOOT_FAILED, /* the guest never became ready */
+	REASON_VIOLATION,   /* the guest broke a rule of its machine */
 	REASON_VMM_CRASH,   /* the hypervisor died */
 	REASON_TIMEOUT,	    /* --timeout */
 	REASON_STOPPED,	    /* vpod stop, or a signal to vpod run */

@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/jail.h"
 #include "stage0/config.h"
 #include "stage0/qemu.h"
 #include "stage0/vmspec.h"
@@ -197,9 +198,28 @@ static int qemu_command(const struct config *cfg, const struct vm_spec *vm, stru
 	return 0;
 }
 
+static int qemu_jail_files(const struct config *cfg, const struct vm_spec *vm, struct jail *jail,
+			   struct err *e)
+{
+	struct stat kvm;
+
+	if (qemu_files(cfg, &jail->files, e) < 0)
+		return -1;
+	strv_add(&jail->files, vm->kernel);
+	strv_add(&jail->files, vm->initrd);
+	/* It tries locks on it, and complains in front of what it has to say. */
+	strv_add(&jail->devices, "/dev/null");
+	if (vm->accel != ACCEL_KVM)
+		return 0;
+	strv_add(&jail->devices, "/dev/kvm");
+	if (stat("/dev/kvm", &kvm) == 0 && kvm.st_gid) /* never the group of root */
+		jail->extra_gid = kvm.st_gid;
+	return 0;
+}
+
 const struct hypervisor hv_qemu = {
 	.name = "qemu",
 	.probe = qemu_probe,
-	.files = qemu_files,
+	.files = qemu_jail_files,
 	.command = qemu_command,
 };

@@ -3,6 +3,10 @@
  * The probe's guest is in long mode at ring 0: it counts a loop down, executes cmpxchg16b (which
  * the emulator of kvm_pvm lacks) and halts.  On hardware the loop of 20,000 instructions takes some
  * microseconds; emulated, about 20 ms.
+ *
+ * It runs several times and the fastest counts: in the first run KVM fills its tables, a page fault
+ * of the guest each, which takes 10 ms where KVM itself runs on an emulated AMD-V (tools/rig), and
+ * in any other the host may have taken the CPU away.
  */
 #include "stage0/kvm_probe.h"
 
@@ -28,6 +32,7 @@
 #define CODE 0x4000u
 #define DATA 0x5000u
 #define LOOPS 10000u
+#define RUNS 4
 
 static const uint8_t guest_code[] = {
 	0xb9, LOOPS & 0xff, LOOPS >> 8, 0x00, 0x00, /* mov ecx, LOOPS */
@@ -70,10 +75,16 @@ static void make_tables(uint8_t *mem)
 	memcpy(mem + CODE, guest_code, sizeof(guest_code));
 }
 
+static int set_start(int vcpu)
+{
+	struct kvm_regs r = { .rip = CODE, .rsp = 0x8000, .rflags = 2 };
+
+	return ioctl(vcpu, KVM_SET_REGS, &r);
+}
+
 static int set_registers(int vcpu)
 {
 	struct kvm_sregs s;
-	struct kvm_regs r = { .rip = CODE, .rsp = 0x8000, .rflags = 2 };
 
 	if (ioctl(vcpu, KVM_GET_SREGS, &s) < 0)
 		return -1;
@@ -86,7 +97,7 @@ static int set_registers(int vcpu)
 	s.efer = 1u << 8 | 1u << 10;	 /* LME, LMA */
 	if (ioctl(vcpu, KVM_SET_SREGS, &s) < 0)
 		return -1;
-	return ioctl(vcpu, KVM_SET_REGS, &r);
+	return set_start(vcpu);
 }
 
 /* The CPU's own features; without them cmpxchg16b is not in the guest's CPUID. */
@@ -182,8 +193,8 @@ static void judge(struct host *h, int reason, uint64_t ns)
 
 static void probe_vm(struct probe *p, struct host *h)
 {
-	uint64_t ns = 0;
-	int r;
+	uint64_t ns = 0, fastest = UINT64_MAX;
+	int r, i;
 
 	if (make_vm(p) < 0) {
 		say(h, KVM_BROKEN, "cannot make a VM: %s", strerror(errno));
@@ -192,8 +203,13 @@ static void probe_vm(struct probe *p, struct host *h)
 	r = ioctl(p->vcpu, KVM_GET_TSC_KHZ, 0);
 	if (r > 0)
 		h->tsc_khz = (unsigned)r;
-	r = run_guest(p, &ns);
-	judge(h, r, ns);
+	for (i = 0; i < RUNS; i++) {
+		r = run_guest(p, &ns);
+		fastest = ns < fastest ? ns : fastest;
+		if (r != KVM_EXIT_HLT || set_start(p->vcpu) < 0)
+			break;
+	}
+	judge(h, r, fastest);
 }
 
 static void probe_free(struct probe *p)

@@ -34,10 +34,10 @@ void machine_init(struct machine *m)
 	*m = (struct machine){
 		.uid_lock = -1, .control_fd = -1, .console_fd = -1, .message_fd = -1
 	};
-	m->vm.control_fd = m->vm.console_fd = m->vm.lock_fd = -1;
+	m->vm.initrd_fd = m->vm.control_fd = m->vm.console_fd = m->vm.lock_fd = -1;
 }
 
-void machine_free(struct machine *m)
+void machine_release(struct machine *m)
 {
 	unsigned i;
 
@@ -55,6 +55,7 @@ void machine_free(struct machine *m)
 	close_p(&m->message_fd);
 	close_p(&m->vm.control_fd);
 	close_p(&m->vm.console_fd);
+	close_p(&m->vm.initrd_fd);
 }
 
 /* What "auto" means on this host, and whether what was asked for can be had. */
@@ -74,13 +75,14 @@ int machine_choose(const struct config *cfg, const struct run_args *r, const cha
 	enum accel asked;
 	struct host host;
 
-	m->hv = hv_select(r->hypervisor, e);
-	if (!m->hv || accel_parse(r->accel, &asked, e) < 0 ||
+	if (accel_parse(r->accel, &asked, e) < 0 ||
 	    kernel_find(cfg, kernel && kernel[0] ? kernel : NULL, &m->kernel, e) < 0 ||
 	    kernel_check(&m->kernel, e) < 0)
 		return -1;
-	if (m->hv->probe(cfg, &m->caps, e) < 0 || host_probe(cfg, 0, &host, e) < 0 ||
-	    choose_accel(&host, asked, &m->vm.accel, e) < 0)
+	if (host_probe(cfg, 0, &host, e) < 0)
+		return -1;
+	m->hv = hv_select(r->hypervisor, asked, &host);
+	if (m->hv->probe(cfg, &m->caps, e) < 0 || choose_accel(&host, asked, &m->vm.accel, e) < 0)
 		return -1;
 	m->vm.tsc_khz = host.tsc_khz;
 	if (asked == ACCEL_AUTO && m->vm.accel == ACCEL_TCG)
@@ -231,7 +233,8 @@ static void make_cmdline(const struct config *cfg, const struct run_args *r, str
 {
 	cleanup_sb struct strbuf b = STRBUF_INIT;
 
-	sb_adds(&b, "console=ttyS0 reboot=t panic=-1");
+	/* QEMU has no reset line that is nearer than a triple fault; ours tells them apart. */
+	sb_addf(&b, "console=ttyS0 reboot=%s panic=-1", m->hv == &hv_kvm ? "k" : "t");
 	sb_adds(&b, cfg->debug ? " loglevel=7" : " quiet loglevel=4");
 	/* Under TCG the kernel's own calibration fails on a busy host, and the guest then hangs. */
 	if (m->vm.accel == ACCEL_TCG && m->vm.tsc_khz)
@@ -274,7 +277,12 @@ static int write_initrd(const struct config *cfg, const struct manifest *man, co
 		return err_set(e, errno, "cannot create the initrd of pod %s", p->uuid);
 	m->initrd = fs_join(dir, "initrd");
 	m->vm.initrd = m->initrd;
-	return initrd_write(fd, init, &m->kernel, spec.buf, spec.len, e);
+	if (initrd_write(fd, init, &m->kernel, spec.buf, spec.len, e) < 0)
+		return -1;
+	m->vm.initrd_fd = openat(p->dirfd, "initrd", O_RDONLY | O_CLOEXEC);
+	if (m->vm.initrd_fd < 0)
+		return err_set(e, errno, "cannot open the initrd of pod %s", p->uuid);
+	return 0;
 }
 
 static int make_pair(int *ours, int *theirs, const char *what, struct err *e)
@@ -292,21 +300,10 @@ static int make_pair(int *ours, int *theirs, const char *what, struct err *e)
 
 static int make_jail(const struct config *cfg, struct machine *m, struct err *e)
 {
-	struct stat kvm;
-
 	m->jail.extra_gid = (gid_t)-1;
 	m->jail.max_fds = SPAWN_MAX_FDS + 64;
-	if (m->hv->files(cfg, &m->jail.files, e) < 0)
+	if (m->hv->files(cfg, &m->vm, &m->jail, e) < 0)
 		return -1;
-	strv_add(&m->jail.files, m->vm.kernel);
-	strv_add(&m->jail.files, m->vm.initrd);
-	/* QEMU tries locks on it, and complains in front of what it has to say. */
-	strv_add(&m->jail.devices, "/dev/null");
-	if (m->vm.accel == ACCEL_KVM) {
-		strv_add(&m->jail.devices, "/dev/kvm");
-		if (stat("/dev/kvm", &kvm) == 0)
-			m->jail.extra_gid = kvm.st_gid;
-	}
 	m->uid_lock = uid_take(cfg, &m->jail.uid, e);
 	m->jail.gid = m->jail.uid;
 	return m->uid_lock < 0 ? -1 : 0;
@@ -370,6 +367,10 @@ void machine_print(const struct machine *m)
 		if (i)
 			sb_adds(&b, a[0] == '-' ? " \\\n\t" : " ");
 		sb_add_shell(&b, a);
+	}
+	if (m->hv->describe) {
+		sb_adds(&b, "\n\n");
+		m->hv->describe(&m->vm, &b);
 	}
 	sb_addf(&b, "\n\nkernel: %s\ncommand line: %s\n", m->vm.kernel, m->vm.cmdline);
 	fputs(b.buf, stdout);

@@ -56,6 +56,6 @@ void machine_undo(const struct pod *p);
 void machine_print(const struct machine *m);
 
 void machine_init(struct machine *m);
-void machine_free(struct machine *m);
+void machine_release(struct machine *m);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stage0/podgc.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -49,9 +50,14 @@ struct gc {
 	struct gc_result *res;
 };
 
-/* A pod that cannot be removed must not keep the others: it is told and counted. */
+/*
+ * A pod that cannot be removed must not keep the others: it is told and counted.  One that is gone
+ * was another collector's: it had moved it on, and unlocked it, before we took the lock.
+ */
 static int failed(struct gc *g, const struct pod *p, const struct err *e)
 {
+	if (e->num == ENOENT)
+		return 0;
 	log_warn("gc: pod %s: %s", p->uuid, e->msg);
 	g->res->nr_failed++;
 	return 0;

@@ -128,6 +128,7 @@ static void tell_end(const struct pod *p, const struct pod_status *st)
 	switch (st->reason) {
 	case REASON_GUEST_PANIC:
 	case REASON_BOOT_FAILED:
+	case REASON_VIOLATION:
 	case REASON_VMM_CRASH:
 	case REASON_TIMEOUT:
 	case REASON_OOM:

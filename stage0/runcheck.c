@@ -25,8 +25,8 @@ int run_args_check_start(const struct run_args *r, struct err *e)
 {
 	enum accel accel;
 
-	if (check_net(r, e) < 0 || !hv_select(r->hypervisor, e) ||
-	    accel_parse(r->accel, &accel, e) < 0)
+	if (check_net(r, e) < 0 || accel_parse(r->accel, &accel, e) < 0 ||
+	    hv_check(r->hypervisor, accel, e) < 0)
 		return -1;
 	if (r->timing && strcmp(r->timing, "text") && strcmp(r->timing, "json"))
 		return err_setk(e, ERR_USAGE, 0, "cannot use --timing=%s: it is text or json",

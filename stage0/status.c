@@ -19,6 +19,7 @@ static const char *const reason_names[] = {
 	[REASON_OOM] = "oom",
 	[REASON_GUEST_PANIC] = "guest-panic",
 	[REASON_BOOT_FAILED] = "boot-failed",
+	[REASON_VIOLATION] = "guest-violation",
 	[REASON_VMM_CRASH] = "vmm-crash",
 	[REASON_TIMEOUT] = "timeout",
 	[REASON_STOPPED] = "stopped",

@@ -310,7 +310,8 @@ int supervise(const struct supervise_args *args, struct pod_status *out, struct 
 	}
 	if (!r) {
 		verdict_finish(&s);
-		if (out->reason == REASON_GUEST_PANIC || out->reason == REASON_BOOT_FAILED)
+		if (out->reason == REASON_GUEST_PANIC || out->reason == REASON_BOOT_FAILED ||
+		    out->reason == REASON_VIOLATION)
 			tell_console(&s);
 	}
 	close_all(&s);

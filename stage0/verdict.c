@@ -30,9 +30,48 @@ static void find_panic(const struct supervisor *s, char *line, size_t size)
 	snprintf(line, size, "%.*s", at ? (int)strcspn(at, "\r\n") : 0, at ? at : "");
 }
 
-/* Exit 0 without DONE is a reset (-no-reboot): the kernel panicked, or the machine triple-faulted.
+/*
+ * vpod-vmm's report, "end HOW WHY", taken out of its words; QEMU has none.  @why points into @said.
  */
-static void died_by_itself(struct supervisor *s)
+static const char *find_report(char *said, const char **why)
+{
+	static const char *const hows[] = { "reset", "poweroff",	"halt",	  "triple-fault",
+					    "panic", "guest-violation", "failed", "stopped" };
+	char *at = !strncmp(said, "end ", 4) ? said : strstr(said, "\nend ");
+	size_t i;
+
+	*why = "";
+	if (!at)
+		return NULL;
+	at += *at == '\n';
+	for (i = 0; i < nitems(hows); i++) {
+		size_t n = strlen(hows[i]);
+
+		if (!strncmp(at + 4, hows[i], n) && at[4 + n] == ' ') {
+			*why = at + 5 + n;
+			at[strcspn(at, "\r\n")] = '\0';
+			return hows[i];
+		}
+	}
+	return NULL;
+}
+
+/* What a machine that ended without DONE did, in words. */
+static const char *how_it_ended(const char *how, bool has_panicked)
+{
+	if (has_panicked || (how && !strcmp(how, "panic")))
+		return "panicked";
+	if (how && !strcmp(how, "triple-fault"))
+		return "crashed with a triple fault";
+	if (how && !strcmp(how, "halt"))
+		return "halted";
+	return how && !strcmp(how, "poweroff") ? "powered the machine off" : "reset the machine";
+}
+
+/*
+ * A reset without DONE, which ends the machine: the kernel panicked, crashed, or was told to.
+ */
+static void died_by_itself(struct supervisor *s, const char *how)
 {
 	bool booted = s->phase != BOOTING || s->args->timing->hello;
 	const char *when = booted ? "" : " while it booted";
@@ -40,26 +79,32 @@ static void died_by_itself(struct supervisor *s)
 
 	find_panic(s, line, sizeof(line));
 	verdict_set(s, booted ? REASON_GUEST_PANIC : REASON_BOOT_FAILED,
-		    "the guest kernel %s%s%s%s", line[0] ? "panicked" : "reset the machine", when,
+		    "the guest kernel %s%s%s%s", how_it_ended(how, line[0]), when,
 		    line[0] ? ": " : "", line);
 }
 
 void verdict_vm_exited(struct supervisor *s, int wait_status)
 {
-	const char *said;
+	cleanup_free char *said = NULL;
+	const char *how, *why;
 
 	if (s->is_done || s->was_killed)
 		return;
 	console_drain(&s->messages);
-	said = console_last(&s->messages, 3);
-	if (WIFSIGNALED(wait_status))
+	said = xstrdup(console_last(&s->messages, 3));
+	how = find_report(said, &why);
+	if (how && !strcmp(how, "guest-violation"))
+		verdict_set(s, REASON_VIOLATION, "the guest broke a rule of its machine: %s", why);
+	else if (how && !strcmp(how, "failed"))
+		verdict_set(s, REASON_VMM_CRASH, "the hypervisor could not go on: %s", why);
+	else if (WIFSIGNALED(wait_status))
 		verdict_set(s, REASON_VMM_CRASH, "the hypervisor was killed by signal %d%s%s",
 			    WTERMSIG(wait_status), said[0] ? ": " : "", said);
 	else if (WEXITSTATUS(wait_status))
 		verdict_set(s, REASON_VMM_CRASH, "the hypervisor ended with status %d%s%s",
 			    WEXITSTATUS(wait_status), said[0] ? ": " : "", said);
 	else
-		died_by_itself(s);
+		died_by_itself(s, how);
 }
 
 static void finish_apps(struct supervisor *s)
@@ -103,6 +148,7 @@ void verdict_finish(struct supervisor *s)
 		break;
 	case REASON_GUEST_PANIC:
 	case REASON_BOOT_FAILED:
+	case REASON_VIOLATION:
 	case REASON_VMM_CRASH:
 		st->code = s->args->engine_status;
 		break;

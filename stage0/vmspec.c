@@ -5,26 +5,46 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "stage0/host.h"
 
-static const struct hypervisor *const hypervisors[] = { &hv_qemu };
+static const struct hypervisor *const hypervisors[] = { &hv_kvm, &hv_qemu };
 
-const struct hypervisor *hv_select(const char *name, struct err *e)
+static bool is_auto(const char *name)
+{
+	return !name || !strcmp(name, "auto");
+}
+
+static const struct hypervisor *find(const char *name)
 {
 	size_t i;
 
-	if (!name || !strcmp(name, "auto"))
-		return &hv_qemu;
 	for (i = 0; i < nitems(hypervisors); i++) {
 		if (!strcmp(hypervisors[i]->name, name))
 			return hypervisors[i];
 	}
-	if (!strcmp(name, "kvm"))
-		err_setk(e, ERR_USAGE, 0,
-			 "cannot use --hypervisor=kvm: this version has no vpod-vmm");
-	else
-		err_setk(e, ERR_USAGE, 0, "cannot use --hypervisor=%s: no such hypervisor", name);
-	err_hint(e, "use auto or qemu");
 	return NULL;
+}
+
+int hv_check(const char *name, enum accel asked, struct err *e)
+{
+	if (is_auto(name))
+		return 0;
+	if (!find(name)) {
+		err_setk(e, ERR_USAGE, 0, "cannot use --hypervisor=%s: no such hypervisor", name);
+		return err_hint(e, "use auto, kvm or qemu");
+	}
+	if (find(name) == &hv_kvm && asked == ACCEL_TCG)
+		return err_setk(e, ERR_USAGE, 0,
+				"cannot use --accel=tcg with --hypervisor=kvm: only QEMU runs in "
+				"software");
+	return 0;
+}
+
+const struct hypervisor *hv_select(const char *name, enum accel asked, const struct host *host)
+{
+	if (!is_auto(name))
+		return find(name);
+	return host->kvm == KVM_WORKS && asked != ACCEL_TCG ? &hv_kvm : &hv_qemu;
 }
 
 int accel_parse(const char *s, enum accel *out, struct err *e)

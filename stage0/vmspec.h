@@ -15,6 +15,8 @@
 #include "base/spawn.h"
 
 struct config;
+struct host;
+struct jail;
 
 #define VM_MAX_DISKS 64
 #define VM_MAX_PARTS 256
@@ -40,7 +42,8 @@ struct vm_spec {
 	unsigned cpus;
 	uint64_t memory;    /* bytes */
 	const char *kernel; /* path of an ELF vmlinux */
-	const char *initrd; /* path */
+	const char *initrd; /* path, when the VM starts */
+	int initrd_fd;	    /* the same file, to read */
 	bool has_acpi;	    /* devices are found by ACPI; else on the kernel command line */
 	unsigned tsc_khz;   /* of the host; 0 unknown */
 	const char *cmdline;
@@ -62,18 +65,28 @@ struct hypervisor {
 	const char *name; /* "kvm", "qemu" */
 	/* What it can do on this host; fails when it cannot run at all. */
 	int (*probe)(const struct config *cfg, struct hv_caps *caps, struct err *e);
-	/* Host files that it opens, for its jail. */
-	int (*files)(const struct config *cfg, struct strv *out, struct err *e);
+	/* Host files and devices that it opens, for its jail. */
+	int (*files)(const struct config *cfg, const struct vm_spec *vm, struct jail *jail,
+		     struct err *e);
 	/* The command. What it makes (memfds) is listed in spawn.owned and closed by spawn_free().
 	 */
 	int (*command)(const struct config *cfg, const struct vm_spec *vm, struct spawn *out,
 		       struct err *e);
+	/* What --dry-run shows beside the command; NULL: the command says all. */
+	void (*describe)(const struct vm_spec *vm, struct strbuf *out);
 };
 
+extern const struct hypervisor hv_kvm;
 extern const struct hypervisor hv_qemu;
 
-/* By name; "auto" and NULL choose. Prints nothing. */
-const struct hypervisor *hv_select(const char *name, struct err *e);
+/* Refuses a name that is none, and one that cannot do what was @asked. */
+int hv_check(const char *name, enum accel asked, struct err *e);
+
+/*
+ * By a name that hv_check() took.  "auto" and NULL choose: our own monitor where KVM runs guest
+ * kernels and @asked allows it, else QEMU.
+ */
+const struct hypervisor *hv_select(const char *name, enum accel asked, const struct host *host);
 
 int accel_parse(const char *s, enum accel *out, struct err *e);
 

@@ -7,7 +7,7 @@ FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(addprefix $(O)/fuzz/,$(FUZZ_NAMES))
 
 TEST_ALL_OBJS = $(sort $(BASE_OBJS) $(IMAGES_CORE_OBJS) $(IMAGES_FETCH_OBJS) $(LAYER_OBJS) \
-	$(STAGE0_OBJS) $(KERNEL_OBJS) $(KERNEL_IMPORT_OBJS) $(INIT_PORTABLE_OBJS)) \
+	$(VMM_CORE_OBJS) $(STAGE0_OBJS) $(KERNEL_OBJS) $(KERNEL_IMPORT_OBJS) $(INIT_PORTABLE_OBJS)) \
 	$(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*_fixture.c tests/tools/erofs_check.c))
 TEST_LIBS = $(IMAGES_LIBS) $(KERNEL_IMPORT_LIBS) $(BASE_LIBS)
 CMOCKA = $(call need,cmocka,--libs,libcmocka-dev,libcmocka-devel)
@@ -23,10 +23,36 @@ $(UNIT_PROGRAMS): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/tests/libvpod.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS) $(CMOCKA)
 
 # Tools of the tests.
-$(O)/tests/tools/layer2erofs: $(O)/tests/tools/layer2erofs.o $(O)/tests/libvpod.a
+TEST_TOOLS := $(addprefix $(O)/tests/tools/,acpidump layer2erofs)
+$(TEST_TOOLS): $(O)/tests/tools/%: $(O)/tests/tools/%.o $(O)/tests/libvpod.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
-TEST_TOOLS := $(O)/tests/tools/layer2erofs
+
+# Guests of a few bytes, for tests/vmm/*.t.
+PAYLOAD_FLAGS = -ffreestanding -nostdlib -static -no-pie -fno-pie -O2 -Wall -Wextra -Werror \
+	-mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -Wl,-T,tests/vmm/guest.ld -Wl,--build-id=none \
+	-Wl,--no-warn-rwx-segments -Wl,-z,noexecstack
+PAYLOADS := $(patsubst tests/vmm/%,$(O)/tests/vmm/%,$(basename $(wildcard tests/vmm/*.S tests/vmm/*.c)))
+$(O)/tests/vmm/%: tests/vmm/%.S tests/vmm/guest.ld
+	$(say) GUEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PAYLOAD_FLAGS) -o $@ $<
+$(O)/tests/vmm/%: tests/vmm/%.c tests/vmm/guest.ld tests/vmm/lib.h
+	$(say) GUEST $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PAYLOAD_FLAGS) -o $@ $<
+
+# vpod-vmm with a hook that tries to escape, for tests/vmm/escape.t alone.
+$(O)/vmm-escape/sandbox.o: vmm/sandbox.c $(O)/gen/sandbox_filters.h VERSION
+	$(say) MUSL $@
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(VMM_CFLAGS) -DVMM_ESCAPE_TEST -MMD -MP -c -o $@ $<
+$(O)/vmm-escape/vpod-vmm: $(filter-out %/sandbox.o,$(VMM_OBJS)) $(O)/vmm-escape/sandbox.o \
+		$(O)/vmm-static/tests/tools/vmm_escape.o
+	$(say) LINK $@
+	$(Q)$(VMM_LINK)
+TEST_TOOLS += $(O)/vmm-escape/vpod-vmm
 
 # Fuzzers: everything once more, by clang.
 FUZZ_CC ?= clang
@@ -47,9 +73,10 @@ $(FUZZ_PROGRAMS): $(O)/fuzz/fuzz_%: $(O)/fuzz/tests/fuzz/fuzz_%.o $(O)/fuzz/libv
 	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(TEST_LIBS)
 .SECONDARY: $(patsubst %,$(O)/fuzz/tests/fuzz/%.o,$(FUZZ_NAMES))
 
-.PHONY: unit-programs fuzz-programs fuzz check test golden
-unit-programs: all $(UNIT_PROGRAMS) $(TEST_TOOLS)
+.PHONY: payloads unit-programs fuzz-programs fuzz check test test-all golden
+unit-programs: all $(UNIT_PROGRAMS) $(TEST_TOOLS) $(PAYLOADS)
 fuzz-programs: $(FUZZ_PROGRAMS)
+payloads: $(PAYLOADS)
 
 # make fuzz SECONDS=60 [FUZZ=fuzz_ref]
 SECONDS ?= 60
@@ -65,3 +92,7 @@ test:
 	tools/setup
 	$(MAKE) unit-programs
 	+O=$(O) SAN=$(SAN) tests/suite all
+
+# The same with what takes long: more data, and every boot test once more in the rig.
+test-all:
+	VPOD_TEST_FULL=1 VPOD_TEST_TIMEOUT=3600 $(MAKE) test

@@ -7,7 +7,7 @@
 make_busybox "$FILE_TMP/bb"
 import_kernels
 img=dir:$FILE_TMP/bb
-vpod run --dry-run --accel=tcg "$img" -- true >/dev/null # makes the directories that stay
+vpod run --dry-run $machine "$img" -- true >/dev/null # makes the directories that stay
 
 # All that a pod or a fetch could leave in the data directory.
 traces() {
@@ -32,7 +32,7 @@ hinted() { like hint "$err" "^hint: .*$1"; }
 wrong_run() {
 	local pattern=$1
 	shift
-	wrong "$pattern" run --accel=tcg "$@"
+	wrong "$pattern" run $machine "$@"
 }
 
 t_misspelt_words_name_the_nearest() {
@@ -153,7 +153,7 @@ t_an_image_that_is_a_hostile_manifest() {
 
 t_a_data_directory_that_cannot_be_used() {
 	: >file
-	status 125 "$O/vpod" --dir="$T/file" run --accel=tcg "$img" -- true
+	status 125 "$O/vpod" --dir="$T/file" run $machine "$img" -- true
 	like message "$err" "^vpod: cannot .*$T/file"
 	is messages "$(grep -vc '^hint: ' <<<"$err")" 1
 	status 0 "$O/vpod" --dir="$T/new" list --no-legend
@@ -161,7 +161,7 @@ t_a_data_directory_that_cannot_be_used() {
 }
 
 t_without_a_kernel_the_way_to_one_is_told() {
-	VPOD_CACHE=$T/none HOME=$T status 125 "$O/vpod" --dir="$T/empty" run --accel=tcg "$img" -- true
+	VPOD_CACHE=$T/none HOME=$T status 125 "$O/vpod" --dir="$T/empty" run $machine "$img" -- true
 	like message "$err" 'kernel'
 	hinted 'kernel'
 	is "pods" "$(find "$T/empty/pods" -mindepth 2 2>/dev/null)" ""

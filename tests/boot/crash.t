@@ -8,7 +8,7 @@ img=dir:$FILE_TMP/bb
 vpod fetch "$img" >/dev/null
 
 start() {
-	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save="$1" "$img" -- sleep 60 >"$1.log" 2>&1 &
+	"$O/vpod" --dir="$DATA" run $machine --uuid-file-save="$1" "$img" -- sleep 60 >"$1.log" 2>&1 &
 	pid=$!
 }
 
@@ -54,13 +54,13 @@ t_a_killed_hypervisor_is_a_vmm_crash() {
 
 t_both_killed_at_any_moment_leave_a_truthful_state() {
 	local i victim uuid
-	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=bystander "$img" -- sleep 120 >/dev/null 2>&1 &
+	"$O/vpod" --dir="$DATA" run $machine --uuid-file-save=bystander "$img" -- sleep 120 >/dev/null 2>&1 &
 	victim=$!
 	until_true 20 up bystander
 	for i in $(seq 1 20); do
 		start "u$i"
 		# a moment that differs each time, from before the pod exists to after it runs
-		perl -e "select undef, undef, undef, $i * 0.05"
+		perl -e "select undef, undef, undef, $i * $(slow 1) * 0.05"
 		case $((i % 3)) in
 		0) kill -9 "$pid" ;;
 		1) kill -9 $(qemu_of "$pid" | grep . || echo "$pid") ;;
@@ -89,7 +89,7 @@ t_a_fetch_killed_at_any_moment_leaves_a_store_that_the_next_one_uses() {
 	for i in $(seq 1 8); do
 		"$O/vpod" --dir="$T/data" fetch "dir:$T/big" >/dev/null 2>&1 &
 		pid=$!
-		perl -e "select undef, undef, undef, $i * 0.03"
+		perl -e "select undef, undef, undef, $i * $(slow 1) * 0.03"
 		kill -9 "$pid" $(pgrep -P "$pid") 2>/dev/null || true # it may have finished
 		wait "$pid" || true # killed
 	done
@@ -107,9 +107,9 @@ t_a_prepared_pod_survives_or_has_run() {
 	local i u
 	for i in $(seq 1 8); do
 		u=$(vpod prepare "$img" -- sleep 60)
-		"$O/vpod" --dir="$DATA" run-prepared --accel=tcg "$u" >/dev/null 2>&1 &
+		"$O/vpod" --dir="$DATA" run-prepared $machine "$u" >/dev/null 2>&1 &
 		pid=$!
-		perl -e "select undef, undef, undef, $i * 0.03"
+		perl -e "select undef, undef, undef, $i * $(slow 1) * 0.03"
 		kill -9 "$pid"
 		wait "$pid" || true # killed
 		until_true 5 not_running "$u"

@@ -8,7 +8,7 @@ echo 'not a program' >"$FILE_TMP/plain/bin/text"
 import_kernels
 img=dir:$FILE_TMP/bb
 
-run() { vpod run --accel=tcg "$@"; }
+run() { vpod run $machine "$@"; }
 
 reason() { vpod list --format=json | jq -r 'max_by(.apps[0].created_at).reason'; }
 

@@ -10,7 +10,7 @@ img=dir:$FILE_TMP/bb
 # has said "up".
 start() {
 	: >log
-	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=uuid "$@" >log 2>err_log &
+	"$O/vpod" --dir="$DATA" run $machine --uuid-file-save=uuid "$@" >log 2>err_log &
 	pid=$!
 	until_true 60 grep -q up log || { cat err_log; tail -n 5 "$DATA"/pods/run/*/console.log; }
 	qemu=$(pgrep -P "$pid")
@@ -21,7 +21,7 @@ ended() {
 	local rc=0 from=$SECONDS
 	wait "$pid" || rc=$?
 	is status $rc "$1"
-	[ $((SECONDS - from)) -le "$2" ] || fail "it took $((SECONDS - from)) s"
+	[ $((SECONDS - from)) -le "$(slow "$2")" ] || fail "it took $((SECONDS - from)) s"
 	until_true 5 test ! -d "/proc/$qemu"
 }
 
@@ -33,7 +33,7 @@ nothing_left() {
 }
 
 t_a_guest_that_stands_still_ends_at_its_timeout() {
-	start --timeout=2s "$img" -- sh -c 'echo up; sleep 60'
+	start --timeout=$(slow 2)s "$img" -- sh -c 'echo up; sleep 60'
 	kill -STOP "$qemu"
 	ended 124 5
 	is reason "$(reason)" timeout
@@ -67,7 +67,7 @@ t_a_supervisor_that_stands_still_can_be_stopped_by_force() {
 }
 
 t_stop_of_a_supervisor_that_stands_still_points_to_force() {
-	# deaf to TERM: the stop that waits in the socket is done first, and must not end it
+	# the stop that was not answered is still in its socket: it must not end the app
 	start "$img" -- sh -c 'trap "" TERM; echo up; sleep 60'
 	kill -STOP "$pid"
 	status 125 vpod stop --time=100ms "$(cat uuid)"
@@ -96,9 +96,9 @@ t_a_guest_kernel_that_never_speaks_ends_at_the_boot_deadline() {
 	ld -N -Ttext=0x1000000 -o k/vmlinux loop.o
 	vpod kernel import "$PWD/k" --name=loops
 	from=$SECONDS
-	status 125 vpod run --rm --accel=tcg --kernel=loops --boot-timeout=3s "$img" -- true
-	[ $((SECONDS - from)) -le 6 ]
-	like message "$err" 'boot-failed: the guest was not ready in 3 s'
+	status 125 vpod run --rm $machine --kernel=loops --boot-timeout=$(slow 3)s "$img" -- true
+	[ $((SECONDS - from)) -le "$(slow 6)" ]
+	like message "$err" 'boot-failed: the guest was not ready in '"$(slow 3)"' s'
 	vpod kernel rm loops # the newest would be the default
 	nothing_left
 }
@@ -131,7 +131,7 @@ t_failures_of_the_machine_are_254_as_rkt() {
 }
 
 t_a_fork_bomb_stays_in_its_pod() {
-	start --timeout=5s --scratch=tmpfs "$img" --memory=64Mi -- \
+	start --timeout=$(slow 5)s --scratch=tmpfs "$img" --memory=64Mi -- \
 		sh -c 'echo up; f() { f | f & }; f; sleep 60'
 	wait "$pid" || true # 124, or 137 of the OOM killer: either ends it
 	until_true 5 test ! -d "/proc/$qemu"
@@ -140,7 +140,7 @@ t_a_fork_bomb_stays_in_its_pod() {
 }
 
 t_a_console_flood_is_bounded() {
-	vpod --insecure-options=all-run run --accel=tcg --uuid-file-save=uuid "$img" -- sh -c '
+	vpod --insecure-options=all-run run $machine --uuid-file-save=uuid "$img" -- sh -c '
 		echo 8 >/proc/sys/kernel/printk
 		for i in $(seq 60); do echo t >/proc/sysrq-trigger; done'
 	local size

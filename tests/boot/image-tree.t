@@ -53,7 +53,7 @@ t_minbase_is_as_umoci_unpacks_it() {
 t_minbase_runs_perl_dpkg_and_apt() {
 	need_minbase
 	local img=oci:$minbase/minbase-oci:latest
-	status 0 vpod run --rm --accel=tcg "$img" -- sh -c \
+	status 0 vpod run --rm $machine "$img" -- sh -c \
 		'perl -e "print 6 * 7, qq(\n)"; dpkg -l | grep -c ^ii; apt-get --version | head -n 1'
 	is perl "$(sed -n 1p <<<"$out")" 42
 	is packages "$(sed -n 2p <<<"$out")" "$(grep -c '^Status: install ok installed' "$minbase/minbase/var/lib/dpkg/status")"
@@ -78,7 +78,7 @@ t_the_pod_sees_what_the_host_mounts() {
 	"$tools/gen_layers.py" layers
 	ls -v layers/whiteouts-*.tar | xargs "$tools/oci_layout.py" l:t layers.tar >/dev/null
 	local list='/busybox find . -xdev -exec /busybox stat -c "%n %f %u %g %Y" {} +'
-	status 0 vpod run --rm --accel=tcg -w / oci:l:t -- /busybox sh -c "$list"
+	status 0 vpod run --rm $machine -w / oci:l:t -- /busybox sh -c "$list"
 	sort <<<"$out" >guest
 	mount_image oci:l:t
 	(cd "$mnt" && find . -xdev -exec /bin/busybox stat -c '%n %f %u %g %Y' {} +) | sort >host

@@ -6,9 +6,10 @@
 make_busybox "$FILE_TMP/bb"
 import_kernels
 img=dir:$FILE_TMP/bb
+kvm='' && [ "${VPOD_TEST_ACCEL:-tcg}" = kvm ] && kvm=kvm # the one device
 
 for n in 1 2; do
-	"$O/vpod" --dir="$DATA" run --accel=tcg "$img" -- sh -c 'echo up; sleep 300' >"$FILE_TMP/log$n" 2>&1 &
+	"$O/vpod" --dir="$DATA" run $machine "$img" -- sh -c 'echo up; sleep 300' >"$FILE_TMP/log$n" 2>&1 &
 	eval "sup$n=$!"
 done
 until [ -s "$FILE_TMP/log1" ] && [ -s "$FILE_TMP/log2" ]; do sleep 0.1; done
@@ -43,7 +44,7 @@ t_its_namespaces_are_its_own() {
 
 t_its_root_has_qemus_files_only() {
 	is "top level" "$(ls "/proc/$q1/root" | tr '\n' ' ')" "dev etc lib lib64 tmp usr "
-	is devices "$(ls "/proc/$q1/root/dev")" null
+	is devices "$(ls "/proc/$q1/root/dev" | xargs)" "${kvm:+kvm }null"
 	[ ! -e "/proc/$q1/root/etc/passwd" ]
 	[ ! -e "/proc/$q1/root/bin/sh" ]
 	is "mount options" "$(awk '{ print $6 }' "/proc/$q1/mountinfo" | grep -vc '^ro')" 0
@@ -54,7 +55,7 @@ t_its_files_are_the_declared_ones() {
 	for f in /proc/"$q1"/fd/*; do
 		what=$(readlink "$f")
 		case $what in
-		*/null | socket:* | anon_inode:* | /memfd:vpod-disk* | "$DATA"/pods/run/*/lock | \
+		"/dev/${kvm:-null}" | */null | socket:* | anon_inode:* | /memfd:vpod-disk* | "$DATA"/pods/run/*/lock | \
 			"$DATA"/pods/run/*/scratch.img | "$DATA"/layers/*/data | "$DATA"/rootfs/*/meta) ;;
 		*) fail "fd ${f##*/} is $what" ;;
 		esac

@@ -13,7 +13,7 @@ done
 
 have() { vpod kernel info "debian-$1" >/dev/null 2>&1 || skip "Debian's $1 kernel is not to be had: $(tail -n 1 "$log")"; }
 
-run() { vpod run --rm --accel=tcg "$@"; }
+run() { vpod run --rm $machine "$@"; }
 
 subset() {
 	have "$1"
@@ -75,7 +75,7 @@ t_an_unknown_kernel_is_named() {
 
 t_a_kernel_that_hangs_ends_at_the_boot_deadline() {
 	# no clock is ever found: the kernel's first wait never ends
-	status 125 run --boot-timeout=3s --kernel-append='initcall_blacklist=virtio_console_init loglevel=7' \
+	status 125 run --boot-timeout=$(slow 3)s --kernel-append='initcall_blacklist=virtio_console_init loglevel=7' \
 		"$img" -- true
 	like message "$err" 'boot-failed'
 	like tail "$err" 'console: '
@@ -90,12 +90,12 @@ t_a_panic_while_booting_is_told_with_its_last_lines() {
 
 t_a_panic_of_the_guest_is_told_within_3_seconds() {
 	local start
-	vpod --insecure-options=all-run run --accel=tcg --uuid-file-save=uuid "$img" -- \
+	vpod --insecure-options=all-run run $machine --uuid-file-save=uuid "$img" -- \
 		sh -c 'echo up; sleep 0.2; echo c >/proc/sysrq-trigger; sleep 60' >log 2>err_log &
 	until_true 30 grep -q up log
 	start=$SECONDS
 	wait $! && fail "it ended well"
-	[ $((SECONDS - start)) -le 3 ]
+	[ $((SECONDS - start)) -le "$(slow 3)" ]
 	like message "$(cat err_log)" 'guest-panic: .*Kernel panic - not syncing: sysrq triggered crash'
 	like tail "$(cat err_log)" 'console: '
 	is reason "$(vpod status --format=json "$(cat uuid)" | jq -r .reason)" guest-panic

@@ -12,9 +12,9 @@ t_a_prepared_pod_runs_once() {
 	local u
 	u=$(vpod prepare "$img" --name=one -- sh -c 'echo ran; exit 4')
 	is state "$(vpod status "$u" | head -n 1)" state=prepared
-	status 4 vpod run-prepared --accel=tcg "${u%%-*}"
+	status 4 vpod run-prepared $machine "${u%%-*}"
 	is stdout "$out" ran
-	status 125 vpod run-prepared --accel=tcg "$u"
+	status 125 vpod run-prepared $machine "$u"
 	like message "$err" 'it is exited, not prepared'
 	is app "$(vpod status "$u" | grep ^app-)" app-one=4
 	vpod rm "$u"
@@ -22,7 +22,7 @@ t_a_prepared_pod_runs_once() {
 
 t_status_tells_in_rkts_order() {
 	local u
-	vpod run --accel=tcg --uuid-file-save=u "$img" --name=x -- true
+	vpod run $machine --uuid-file-save=u "$img" --name=x -- true
 	u=$(cat u)
 	is keys "$(vpod status "$u" | cut -d= -f1 | tr '\n' ' ')" \
 		"state created started networks pid exited app-x reason "
@@ -77,7 +77,7 @@ t_list_has_a_row_for_each_app() {
 }
 
 t_logs_keep_what_was_said() {
-	vpod run --accel=tcg --uuid-file-save=u "$img" -- sh -c 'echo out; echo err >&2; printf end' \
+	vpod run $machine --uuid-file-save=u "$img" -- sh -c 'echo out; echo err >&2; printf end' \
 		>/dev/null 2>&1
 	status 0 vpod logs --uuid-file=u
 	is stdout "$out" $'out\nend'
@@ -88,7 +88,7 @@ t_logs_keep_what_was_said() {
 }
 
 t_the_boot_console_is_kept() {
-	vpod run --accel=tcg --debug --uuid-file-save=u "$img" -- true 2>/dev/null
+	vpod run $machine --debug --uuid-file-save=u "$img" -- true 2>/dev/null
 	like console "$(vpod logs --boot --uuid-file=u)" 'Linux version'
 	clear_pods
 }
@@ -104,7 +104,7 @@ t_cat_manifest_is_a_pod_manifest() {
 
 t_rm_refuses_a_running_pod() {
 	local u
-	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=u "$img" -- sleep 60 &
+	"$O/vpod" --dir="$DATA" run $machine --uuid-file-save=u "$img" -- sleep 60 &
 	until_true 20 grep -q state=running <(until vpod status --uuid-file=u 2>/dev/null; do sleep 0.1; done)
 	u=$(cat u)
 	status 125 vpod rm "$u"
@@ -117,7 +117,7 @@ t_rm_refuses_a_running_pod() {
 }
 
 t_rm_option_leaves_nothing() {
-	status 0 vpod run --rm --accel=tcg "$img" -- true
+	status 0 vpod run --rm $machine "$img" -- true
 	is pods "$(find "$DATA/pods" -mindepth 2 -maxdepth 2)" ""
 }
 
@@ -128,7 +128,7 @@ t_an_unclear_uuid_is_refused() {
 }
 
 t_gc_respects_the_grace_period() {
-	vpod run --accel=tcg "$img" -- true
+	vpod run $machine "$img" -- true
 	vpod gc
 	is pods "$(vpod list --no-legend | wc -l)" 1
 	vpod gc --mark-only --grace-period=0s
@@ -138,12 +138,12 @@ t_gc_respects_the_grace_period() {
 }
 
 t_timing_is_json() {
-	status 0 vpod run --rm --accel=tcg --timing=json "$img" -- true
+	status 0 vpod run --rm $machine --timing=json "$img" -- true
 	jq -e '.total > .kernel and .kernel > 0 and .app >= 0' <<<"$err" >/dev/null
 }
 
 t_a_dry_run_starts_nothing() {
-	status 0 vpod run --dry-run --accel=tcg "$img" -- true
+	status 0 vpod run --dry-run $machine "$img" -- true
 	like argv "$out" 'qemu-system-x86_64'
 	like cmdline "$out" 'command line: console=ttyS0'
 	is pods "$(find "$DATA/pods" -mindepth 2 -maxdepth 2)" ""
@@ -152,7 +152,7 @@ t_a_dry_run_starts_nothing() {
 t_many_pods_at_once_keep_apart() {
 	local i rc pids=()
 	for i in 1 2 3 4 5 6; do
-		"$O/vpod" --dir="$DATA" run --accel=tcg "$img" --name="n$i" -- \
+		"$O/vpod" --dir="$DATA" run $machine "$img" --name="n$i" -- \
 			sh -c "echo of $i; exit $i" >"out$i" 2>"err$i" &
 		pids+=($!)
 	done
@@ -170,7 +170,7 @@ t_many_pods_at_once_keep_apart() {
 
 t_status_waits_for_the_end() {
 	local pid rc=0
-	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=u "$img" --name=w -- sh -c 'echo said; sleep 1; exit 5' \
+	"$O/vpod" --dir="$DATA" run $machine --uuid-file-save=u "$img" --name=w -- sh -c 'echo said; sleep 1; exit 5' \
 		>log &
 	pid=$!
 	until_true 20 running
@@ -188,10 +188,10 @@ t_status_waits_for_the_end() {
 
 t_stop_and_rm_take_several() {
 	local a b
-	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=u "$img" -- sleep 60 &
+	"$O/vpod" --dir="$DATA" run $machine --uuid-file-save=u "$img" -- sleep 60 &
 	until_true 20 running
 	a=$(cat u)
-	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=v "$img" -- sleep 60 &
+	"$O/vpod" --dir="$DATA" run $machine --uuid-file-save=v "$img" -- sleep 60 &
 	until_true 20 test -s v
 	b=$(cat v)
 	cp v u

@@ -6,7 +6,7 @@ make_busybox "$FILE_TMP/bb"
 import_kernels
 img=dir:$FILE_TMP/bb
 
-run() { vpod run --rm --accel=tcg "$@"; }
+run() { vpod run --rm $machine "$@"; }
 prints() { # WANTED ARGS…
 	local want=$1
 	shift

@@ -12,7 +12,7 @@ at_exit 'tmux -S "$tmux_sock" kill-server 2>/dev/null'
 start() {
 	: >log
 	# the shell ignores SIGINT for its background jobs, and vpod keeps what is ignored
-	env --default-signal=INT,QUIT "$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=uuid \
+	env --default-signal=INT,QUIT "$O/vpod" --dir="$DATA" run $machine --uuid-file-save=uuid \
 		"$img" -- sh -c "$1" >log 2>err_log &
 	pid=$!
 	until_true 30 grep -q up log
@@ -87,8 +87,8 @@ t_stop_force_ends_the_vm_at_once() {
 
 t_a_timeout_is_124_with_everything_gone() {
 	local start=$SECONDS
-	status 124 vpod run --rm --accel=tcg --timeout=2s --uuid-file-save=uuid "$img" -- sleep 60
-	[ $((SECONDS - start)) -le 5 ]
+	status 124 vpod run --rm $machine --timeout=$(slow 2)s --uuid-file-save=uuid "$img" -- sleep 60
+	[ $((SECONDS - start)) -le "$(slow 5)" ]
 	like message "$err" 'timeout'
 	is "no process" "$(pgrep -f "$(cat uuid)" | wc -l)" 0
 	[ ! -e "$DATA/pods/exited/$(cat uuid)" ]
@@ -115,7 +115,7 @@ restored() {
 }
 
 run_in_terminal() {
-	tm send-keys -t v "$O/vpod --dir=$DATA run -it --accel=tcg --uuid-file-save=uuid $img -- sh; echo st''=\$?" Enter
+	tm send-keys -t v "$O/vpod --dir=$DATA run -it $machine --uuid-file-save=uuid $img -- sh; echo st''=\$?" Enter
 	until_true 30 on_screen '/ #'
 }
 
@@ -161,7 +161,7 @@ t_a_terminal_that_closes_ends_its_pod() {
 }
 
 t_a_terminal_needs_a_terminal() {
-	status 125 vpod run -it --accel=tcg "$img" -- sh
+	status 125 vpod run -it $machine "$img" -- sh
 	like message "$err" 'cannot use -t: standard input is not a terminal'
 }
 

@@ -6,7 +6,7 @@ make_busybox "$FILE_TMP/bb"
 import_kernels
 
 run() {
-	vpod run --accel=tcg "dir:$FILE_TMP/bb" "$@"
+	vpod run $machine "dir:$FILE_TMP/bb" "$@"
 }
 
 t_echo_prints() {

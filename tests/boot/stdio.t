@@ -6,7 +6,7 @@ make_busybox "$FILE_TMP/bb"
 import_kernels
 img=dir:$FILE_TMP/bb
 
-run() { vpod run --rm --accel=tcg "$@"; }
+run() { vpod run --rm $machine "$@"; }
 
 t_100_megabytes_come_back_identical() {
 	head -c 100000000 /dev/urandom >in
@@ -64,7 +64,7 @@ t_256_mib_to_a_slow_reader_grow_nobodys_memory() {
 	local pid qemu before after qb qa most=3072
 	is_sanitized && most=20480
 	mkfifo pipe
-	vpod run --rm --accel=tcg "$img" -- head -c $big /dev/zero >pipe &
+	vpod run --rm $machine "$img" -- head -c $big /dev/zero >pipe &
 	pid=$!
 	exec 9<pipe
 	head -c 1000000 <&9 >/dev/null
