@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -30,10 +31,11 @@ static char *path_of(char *buf, size_t size, unsigned i, const char *file)
 
 static bool has_word(const char *list, const char *word)
 {
-	size_t n = strlen(word);
+	size_t n = strlen(word), len;
 
-	for (const char *p = list; (p = strstr(p, word)); p += n) {
-		if ((p == list || p[-1] == ' ') && (!p[n] || p[n] == ' '))
+	for (const char *p = list; *p; p += len + !!p[len]) {
+		len = strcspn(p, " ");
+		if (len == n && !strncmp(p, word, n))
 			return true;
 	}
 	return false;
@@ -61,11 +63,16 @@ static void enable_controllers(void)
  */
 static void limit_pod(void)
 {
-	unsigned long total = sys_counter("/proc/meminfo", "MemTotal:") / 1024;
-	unsigned long available = sys_counter("/proc/meminfo", "MemAvailable:") / 1024;
-	unsigned long reserve = total / 32;
+	unsigned long total, available, reserve;
+	struct sysinfo si;
 	char value[32];
 
+	if (sysinfo(&si) < 0)
+		return; /* cannot fail */
+	total = (unsigned long)((uint64_t)si.totalram * si.mem_unit >> 20);
+	/* The kernel keeps some of it from us, and of the page cache there is nothing yet. */
+	available = (unsigned long)((uint64_t)si.freeram * si.mem_unit >> 20) - total / 128;
+	reserve = total / 32;
 	if (reserve < RESERVE_MIN_MB)
 		reserve = RESERVE_MIN_MB;
 	if (reserve > RESERVE_MAX_MB)

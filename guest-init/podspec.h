@@ -43,6 +43,9 @@
 #define VPOD_GUEST_PODSPEC_H
 
 #define PODSPEC_PATH "/pod.spec"
+
+/* The console in the initramfs' /dev, where /dev/console is the null device. */
+#define SAY_CONSOLE "vpod-console"
 #define PODSPEC_MAGIC "vpod-spec"
 #define PODSPEC_VERSION "1"
 #define PODSPEC_MAX (1u << 20) /* bytes */

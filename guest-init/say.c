@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 #include "base/loop.h"
+#include "podspec.h"
 
 static bool tells_steps;
+static int dev_fd = -1; /* the initramfs' /dev, which stays when the root is another */
+static int console_fd = -1;
 
 /* Ends the text and writes it whole, so that lines of the kernel do not come between. */
 static void put(char *line, size_t size, const char *fmt, va_list ap)
@@ -20,7 +23,10 @@ static void put(char *line, size_t size, const char *fmt, va_list ap)
 	vsnprintf(line + len, size - len - 1, fmt, ap);
 	len = strlen(line);
 	line[len] = '\n';
-	if (write(STDERR_FILENO, line, len + 1) < 0)
+	/* Not before there is something to say: opening the serial port is a fiftieth of a boot. */
+	if (console_fd < 0)
+		console_fd = openat(dev_fd, SAY_CONSOLE, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	if (write(console_fd, line, len + 1) < 0)
 		return; /* there is no console, and nowhere else to tell it */
 }
 
@@ -58,12 +64,11 @@ void say_open(void)
 {
 	int fd;
 
+	dev_fd = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fcntl(STDERR_FILENO, F_GETFD) >= 0)
 		return;
-	fd = open("/dev/console", O_RDWR | O_NOCTTY);
-	/* without a console, descriptors 0 to 2 must still be taken */
-	if (fd < 0)
-		fd = open("/dev/null", O_RDWR);
+	/* without the initramfs' /dev/console, descriptors 0 to 2 must still be taken */
+	fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd < STDERR_FILENO)
 		fd = dup(fd);
 }

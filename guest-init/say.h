@@ -14,7 +14,10 @@ void say_steps(bool on);
 /* A step of the boot, with the time since the kernel began, in pods with debug. */
 void say_step(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Takes /dev/console for file descriptors 0 to 2 if the kernel gave us none. */
+/*
+ * First of all: finds the console, without opening it, and takes file descriptors 0 to 2 if the
+ * kernel gave us none.
+ */
 void say_open(void);
 
 #endif

@@ -14,7 +14,12 @@
 
 static const char *const dirs[] = { "dev", "proc", "sys", "run", "tmp", "mnt" };
 
-/* /dev/console, so that PID 1 has its standard streams before it mounts /dev (init/main.c). */
+/*
+ * The kernel opens /dev/console for PID 1 (init/main.c), and with it the serial port, which is a
+ * fiftieth of a boot under emulation, for nobody to write to.  So that name is the null device
+ * here; vpod-init opens the console by another name when it has something to say.  The kernel's own
+ * initramfs made a node of that name before: a file of another type replaces it.
+ */
 static int add_base(struct cpio *c, struct err *e)
 {
 	size_t i;
@@ -23,7 +28,10 @@ static int add_base(struct cpio *c, struct err *e)
 		if (cpio_add_dir(c, dirs[i], 0755, e) < 0)
 			return -1;
 	}
-	return cpio_add_char(c, "dev/console", 0600, 5, 1, e);
+	if (cpio_add_file(c, "dev/console", 0600, "", 0, e) < 0 ||
+	    cpio_add_char(c, "dev/console", 0600, 1, 3, e) < 0)
+		return -1;
+	return cpio_add_char(c, "dev/" SAY_CONSOLE, 0600, 5, 1, e);
 }
 
 static int add_init(struct cpio *c, const char *init_path, struct err *e)

@@ -241,7 +241,7 @@ static void make_cmdline(const struct config *cfg, const struct run_args *r, str
 		sb_addf(&b, " tsc_early_khz=%u", m->vm.tsc_khz);
 	/* kernel-config/patches: without a PIT nothing else tells the APIC timer's frequency. */
 	if (m->kernel.is_tuned)
-		sb_adds(&b, " lapic_timer_khz=1000000 pci=off noreplace-smp");
+		sb_adds(&b, " lapic_timer_khz=1000000 noreplace-smp");
 	if (!m->vm.has_acpi)
 		sb_adds(&b, " acpi=off");
 	if (r->append)

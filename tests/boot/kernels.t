@@ -36,6 +36,17 @@ t_the_tuned_kernel_is_the_default() {
 	like release "$(run "$img" -- uname -r)" '-vpod$'
 }
 
+# Neither is wanted: a message that every boot prints hides the one that matters, and a serial port
+# that is opened for nobody is time.
+t_a_boot_is_silent_and_opens_no_serial_port() {
+	status 0 vpod run --accel=tcg --uuid-file-save=u "$img" -- cat /proc/interrupts
+	is "interrupts of the port" "$(grep -c ttyS <<<"$out")" 0
+	is "messages" "$(grep -v 'reboot: Restarting system' "$DATA/pods/exited/$(cat u)/console.log" | tr -d '\r')" ""
+	status 0 vpod run --rm --accel=tcg --vm-cpus=2 --debug "$img" -- true
+	is "complaints" "$(grep -ciE 'fatal|PCI: ' <<<"$err")" 0
+	like "what vpod-init says" "$err" 'vpod-init: .*root switched'
+}
+
 t_several_cpus_are_there() {
 	is cpus "$(run --vm-cpus=4 "$img" -- nproc)" 4
 }
