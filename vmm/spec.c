@@ -300,6 +300,24 @@ static int parse_mac(struct line *l, struct spec_nic *n, struct err *e)
 	return n->has_mac ? 0 : bad(l, e, "not the address of one station: mac", v);
 }
 
+/* Limits are kept by this process: with vhost, no frame comes by. */
+static int take_vhost(struct line *l, struct spec_nic *n, struct err *e)
+{
+	const struct spec_limit *r = &n->rx, *t = &n->tx;
+	uint64_t fd = UINT64_MAX;
+	bool is_on = false;
+
+	if (take_bool(l, "vhost", &is_on, e) < 0 || take_u64(l, "vhost-fd", 0, 65535, &fd, e) < 0)
+		return -1;
+	if (fd != UINT64_MAX)
+		n->vhost.number = (int)fd;
+	else if (is_on)
+		n->vhost.path = xstrdup("/dev/vhost-net");
+	if (is_given(&n->vhost) && (r->bytes || r->ops || t->bytes || t->ops))
+		return bad(l, e, "vhost and a limit", NULL);
+	return 0;
+}
+
 static int parse_net(struct vmm_spec *s, struct line *l, struct err *e)
 {
 	struct spec_nic *n = &s->nics[s->nr_nics];
@@ -307,11 +325,11 @@ static int parse_net(struct vmm_spec *s, struct line *l, struct err *e)
 
 	if (s->nr_nics == SPEC_MAX_NICS)
 		return bad(l, e, "too many", NULL);
-	*n = (struct spec_nic){ .file = no_file };
+	*n = (struct spec_nic){ .file = no_file, .vhost = no_file };
 	s->nr_nics++;
 	if (take_text(l, "tap", n->tap, sizeof(n->tap), e) < 0 || parse_mac(l, n, e) < 0 ||
 	    take_u64(l, "mtu", 68, 65535, &mtu, e) < 0 || take_limit(l, "rx-", &n->rx, e) < 0 ||
-	    take_limit(l, "tx-", &n->tx, e) < 0)
+	    take_limit(l, "tx-", &n->tx, e) < 0 || take_vhost(l, n, e) < 0)
 		return -1;
 	n->mtu = (uint16_t)mtu;
 	return n->tap[0] ? 0 : need_file(l, &n->file, e);
@@ -451,8 +469,10 @@ void spec_each_file(struct vmm_spec *s,
 	fn(&s->control, "control socket", arg);
 	for (i = 0; i < s->nr_ports; i++)
 		fn(&s->ports[i].file, "console port", arg);
-	for (i = 0; i < s->nr_nics; i++)
+	for (i = 0; i < s->nr_nics; i++) {
 		fn(&s->nics[i].file, "tap", arg);
+		fn(&s->nics[i].vhost, "vhost-net", arg);
+	}
 	for (i = 0; i < s->nr_fs; i++)
 		fn(&s->fs[i].file, "file server", arg);
 	for (i = 0; i < s->nr_disks; i++) {

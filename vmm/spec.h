@@ -18,6 +18,7 @@
  *	console [name=TEXT FILE]		a port of the one virtio console
  *	fs tag=TEXT FILE [queues=1]		a directory, by the vhost-user socket of its server
  *	disk serial=TEXT [readonly=on|off] [LIMIT] FILE [FILE]	parts, one behind the other
+ *	net tap=NAME|FILE [mac=ADDRESS] [mtu=BYTES] [rx-LIMIT] [tx-LIMIT] [vhost=on|vhost-fd=N]
  *	rng [LIMIT]
  *	balloon [target=BYTES] [stats=on|off] [reporting=on|off]
  *	report FILE
@@ -84,6 +85,7 @@ struct spec_nic {
 	bool has_mac;
 	uint16_t mtu; /* 0: not told */
 	struct spec_limit rx, tx;
+	struct spec_file vhost; /* /dev/vhost-net, or none */
 };
 
 struct spec_fs {

@@ -40,6 +40,8 @@ static int open_disk(struct spec_disk *d, struct err *e)
 
 static int open_nic(struct spec_nic *n, struct err *e)
 {
+	if (open_file(&n->vhost, O_RDWR, "vhost-net", e) < 0)
+		return -1;
 	if (!n->tap[0])
 		return open_file(&n->file, O_RDWR, "tap", e);
 	n->file.fd = tap_open(n->tap, e);

@@ -17,7 +17,9 @@
 static struct vmm_rig rig;
 static struct drvq q[2];
 static int ours, wire;
-static const struct spec_nic nic = { .has_mac = true, .mac = { 2, 1, 2, 3, 4, 5 }, .mtu = 1500 };
+static const struct spec_nic nic = {
+	.has_mac = true, .mac = { 2, 1, 2, 3, 4, 5 }, .mtu = 1500, .vhost = { .fd = -1 }
+};
 
 static void make(void)
 {

@@ -47,7 +47,7 @@ void net_start(uint64_t features, uint16_t rx_size)
 
 struct spec_nic a_nic(void)
 {
-	struct spec_nic nic = { .has_mac = true, .mtu = 1400 };
+	struct spec_nic nic = { .has_mac = true, .mtu = 1400, .vhost = { .fd = -1 } };
 
 	memcpy(nic.mac, mac, sizeof(mac));
 	return nic;

@@ -32,7 +32,7 @@ static void config_tells_address_link_and_mtu(void **state)
 
 static void a_nic_without_address_gets_one(void **state)
 {
-	struct spec_nic nic = { .has_mac = false };
+	struct spec_nic nic = { .vhost = { .fd = -1 } };
 	uint64_t v;
 
 	(void)state;

@@ -43,12 +43,6 @@ static void backend_ready(struct source *s, uint32_t events)
 	fs_failed(f, events & EPOLLHUP ? "its server went away" : "its server broke the protocol");
 }
 
-/* The server takes the notifications of @q, or they come back to the loop. */
-static void lend(struct virtqueue *q, bool is_lent)
-{
-	loop_set_events(&q->kick, is_lent ? 0 : EPOLLIN);
-}
-
 static int fs_activate(struct virtio_dev *d, struct err *e)
 {
 	struct fs *f = container_of(d, struct fs, d);
@@ -60,7 +54,7 @@ static int fs_activate(struct virtio_dev *d, struct err *e)
 	for (i = 0; i < d->nr_queues; i++) {
 		if (!d->vq[i].is_live)
 			continue;
-		lend(&d->vq[i], true);
+		vq_lend(&d->vq[i], true);
 		if (vhost_user_start_queue(&f->backend, &d->vq[i], d->irq_fd, e) < 0)
 			return -1;
 	}
@@ -86,7 +80,7 @@ static void fs_reset(struct virtio_dev *d)
 			continue;
 		if (vhost_user_stop_queue(&f->backend, &d->vq[i], &e) < 0)
 			fs_failed(f, e.msg); /* it may still write to memory: no way back */
-		lend(&d->vq[i], false);
+		vq_lend(&d->vq[i], false);
 	}
 	__atomic_store_n(&d->isr_always, 0, __ATOMIC_SEQ_CST);
 }

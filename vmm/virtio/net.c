@@ -28,6 +28,7 @@
 #include "base/cleanup.h"
 #include "base/strbuf.h"
 #include "vmm/machine.h"
+#include "vmm/virtio/net_vhost.h"
 
 #define BIT(n) (1ull << (n))
 
@@ -64,6 +65,8 @@ struct net {
 	uint8_t mac[6];
 	struct source src; /* the tap, from the first activation on */
 	bool is_gone;	   /* the tap is */
+	int vhost;	   /* -1: the frames go through this process */
+	uint64_t vhost_features;
 	bool wants_buffer; /* the guest has given too few */
 	bool wants_room;   /* the tap takes no more */
 	struct limit limit[2];
@@ -86,8 +89,8 @@ static bool has(const struct net *n, unsigned bit)
 
 static void watch(struct net *n)
 {
-	bool wants_frames = n->d.is_active && n->d.vq[RX].is_live && !n->wants_buffer &&
-			    !n->limit[RX].is_waiting;
+	bool wants_frames = n->d.is_active && n->vhost < 0 && n->d.vq[RX].is_live &&
+			    !n->wants_buffer && !n->limit[RX].is_waiting;
 
 	loop_set_events(&n->src, (wants_frames ? EPOLLIN : 0u) | (n->wants_room ? EPOLLOUT : 0u));
 }
@@ -385,7 +388,9 @@ static void net_notify(struct virtio_dev *d, unsigned index)
 {
 	struct net *n = container_of(d, struct net, d);
 
-	if (index == RX)
+	if (n->vhost >= 0)
+		vq_kick_again(&d->vq[index]); /* the kernel is to look */
+	else if (index == RX)
 		receive(n);
 	else
 		transmit(n);
@@ -399,13 +404,18 @@ static int net_activate(struct virtio_dev *d, struct err *e)
 		return 0;
 	if (tap_set_offloads(&n->tap, d->acked, e) < 0)
 		return -1;
-	return n->src.loop ? 0 : loop_add(&d->m->loop, &n->src, n->tap.fd, 0, tap_ready, e);
+	if (!n->src.loop && loop_add(&d->m->loop, &n->src, n->tap.fd, 0, tap_ready, e) < 0)
+		return -1;
+	return n->vhost < 0 ? 0 : net_vhost_start(n->vhost, d, n->vhost_features, n->tap.fd, e);
 }
 
 static void net_reset(struct virtio_dev *d)
 {
 	struct net *n = container_of(d, struct net, d);
+	struct err e;
 
+	if (n->vhost >= 0 && net_vhost_stop(n->vhost, d, &e) < 0)
+		machine_end(d->m, END_FAILED, "%s", e.msg);
 	n->rx.nr_buf = n->rx.nr_iov = 0;
 	n->rx.len = 0;
 	n->held_len = 0;
@@ -463,12 +473,17 @@ struct virtio_dev *net_new(const struct spec_nic *nic, const struct tap *t, stru
 	struct net *n = xcalloc(1, sizeof(*n));
 
 	n->tap = *t;
+	n->vhost = nic->vhost.fd;
 	set_config(n, nic);
 	n->d.ops = &net_ops;
 	n->d.features = t->features | BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_STATUS) |
 			BIT(VIRTIO_NET_F_MRG_RXBUF) | (nic->mtu ? BIT(VIRTIO_NET_F_MTU) : 0);
 	if (limit_init(&n->limit[RX], l, &nic->rx, rx_opened, e) < 0 ||
 	    limit_init(&n->limit[TX], l, &nic->tx, tx_opened, e) < 0) {
+		net_destroy(&n->d);
+		return NULL;
+	}
+	if (n->vhost >= 0 && net_vhost_init(n->vhost, &n->vhost_features, e) < 0) {
 		net_destroy(&n->d);
 		return NULL;
 	}

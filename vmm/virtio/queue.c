@@ -205,6 +205,11 @@ int vq_pop_or_wait(struct virtqueue *q, struct vq_chain *c)
 	return r;
 }
 
+void vq_lend(struct virtqueue *q, bool is_lent)
+{
+	loop_set_events(&q->kick, is_lent ? 0 : EPOLLIN);
+}
+
 void vq_kick_again(struct virtqueue *q)
 {
 	uint64_t one = 1;

@@ -133,6 +133,9 @@ void virtio_signal(struct virtqueue *q);
 void vq_disable_kicks(struct virtqueue *q);
 bool vq_enable_kicks(struct virtqueue *q);
 
+/* Another process or the kernel takes the notifications of @q, or they come back to the loop. */
+void vq_lend(struct virtqueue *q, bool is_lent);
+
 /* As if the guest had notified: for a device that leaves requests to the loop's next turn. */
 void vq_kick_again(struct virtqueue *q);
 
