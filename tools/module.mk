@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Benchmarks.  make bench [BENCH="start-up run-true boot image vmm rig"] [QUICK=1]
 BENCH ?= start-up run-true boot image vmm rig
-BENCH_PROGRAMS := $(O)/bench/insn.so $(O)/bench/guest $(O)/bench/null $(O)/bench/poweroff $(O)/tests/vmm/idle
+BENCH_PROGRAMS := $(O)/bench/insn.so $(O)/bench/guest $(O)/bench/null $(O)/bench/poweroff $(O)/bench/spawn $(O)/tests/vmm/idle
 
 $(O)/bench/insn.so: tools/bench/insn.c
 	$(say) PLUGIN $@
@@ -13,7 +13,7 @@ $(O)/bench/null: tools/bench/null.S tests/vmm/guest.ld
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PAYLOAD_FLAGS) -o $@ $<
 
-$(O)/bench/guest $(O)/bench/poweroff: $(O)/bench/%: tools/bench/%.c
+$(O)/bench/guest $(O)/bench/poweroff $(O)/bench/spawn: $(O)/bench/%: tools/bench/%.c
 	$(say) MUSL $@
 	@mkdir -p $(@D)
 	$(Q)$(MUSL_CC) -std=gnu17 $(WARN) -Os -static -s -o $@ $<

@@ -159,7 +159,7 @@ static int run(const struct args *a, struct err *e)
 		return -1;
 	if (!a->confine.is_open && confine_close(&spec, false, e) < 0)
 		return -1;
-	if (spec_open(&spec, e) < 0)
+	if (spec_open(&spec, e) < 0 || cpuid_prepare(spec.kvm.fd, e) < 0)
 		return -1;
 	confine_stage("open");
 	stop_fd = confine_enter(&a->confine, &spec, e);

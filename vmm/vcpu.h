@@ -42,7 +42,10 @@ int vcpu_set_entry(struct vcpu *v, struct err *e);
 int vcpu_start(struct vcpu *v, struct err *e);
 void vcpu_free(struct vcpu *v);
 
-/* cpuid.c: what vCPU @index says of itself; @off: features taken away, by name. */
+/* cpuid.c: asks KVM what it supports, beside what the caller does next. Optional. */
+int cpuid_prepare(int kvm_fd, struct err *e);
+
+/* What vCPU @index says of itself; @off: features taken away, by name. */
 int cpuid_set(int kvm_fd, const struct vcpu *v, const char *off, struct err *e);
 
 /* Refuses a name that cpuid_set() would not know. */
