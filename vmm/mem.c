@@ -8,6 +8,8 @@
 
 #include "base/cleanup.h"
 
+#define LOW_PART (2u << 20)
+
 static void add_region(struct guest_mem *m, uint64_t gpa, uint64_t size, uint8_t *host)
 {
 	m->regions[m->nr++] = (struct mem_region){ .gpa = gpa, .size = size, .host = host };
@@ -32,7 +34,10 @@ int mem_init(struct guest_mem *m, uint64_t size, bool is_shared, struct err *e)
 	if (host == MAP_FAILED)
 		return err_set(e, errno, "cannot map %llu MiB of guest memory",
 			       (unsigned long long)(size >> 20));
-	(void)madvise(host, size, MADV_HUGEPAGE); /* a wish */
+	/* A wish; not for the first 2 MiB, of which a boot touches few pages: zeroing them takes
+	 * 0.3 ms. */
+	if (size > LOW_PART)
+		(void)madvise(host + LOW_PART, size - LOW_PART, MADV_HUGEPAGE);
 	(void)madvise(host, size, MADV_DONTDUMP); /* the guest's secrets stay out of cores */
 	m->size = size;
 	add_region(m, 0, low, host);
