@@ -3,6 +3,8 @@
 
 #include "stage0/cmd.h"
 
+/* One to a line. */
+/* clang-format off */
 const struct cmd *const cmds[] = {
 	&cmd_run,
 	&cmd_prepare,
@@ -26,7 +28,9 @@ const struct cmd *const cmds[] = {
 	&cmd_kernel_default,
 	&cmd_kernel_rm,
 	&cmd_doctor,
+	&cmd_vmm,
 	&cmd_version,
 	&cmd_help,
 	NULL,
 };
+/* clang-format on */
