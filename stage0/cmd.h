@@ -52,7 +52,7 @@ unsigned cmd_print_group(const char *group);
 int cmd_operands(const struct cmd *cmd, int nr, int min, int max, struct err *e);
 
 extern const struct cmd cmd_run, cmd_prepare, cmd_run_prepared, cmd_list, cmd_status, cmd_stop,
-	cmd_rm, cmd_gc, cmd_logs, cmd_cat_manifest, cmd_doctor, cmd_version, cmd_help;
+	cmd_rm, cmd_gc, cmd_logs, cmd_cat_manifest, cmd_doctor, cmd_version, cmd_help, cmd_vmm;
 extern const struct cmd cmd_fetch, cmd_image_list, cmd_image_rm, cmd_image_cat_manifest,
 	cmd_image_gc;
 extern const struct cmd cmd_kernel_import, cmd_kernel_list, cmd_kernel_info, cmd_kernel_rm,

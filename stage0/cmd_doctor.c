@@ -32,7 +32,7 @@ struct check {
 
 struct doctor {
 	const char *format;
-	bool fresh;
+	bool fresh, surface;
 	const struct config *cfg;
 	struct check checks[16];
 	unsigned nr;
@@ -41,6 +41,9 @@ struct doctor {
 static const struct opt doctor_opts[] = {
 	{ "fresh", 0, OPT_BOOL, offsetof(struct doctor, fresh), NULL, NULL,
 	  "measure again instead of using this boot's answer", NULL },
+	{ "surface", 0, OPT_BOOL, offsetof(struct doctor, surface), NULL, NULL,
+	  "print all that a guest of vpod-vmm can reach: devices, system calls, files, limits",
+	  NULL },
 	{ "format", 0, OPT_STR, offsetof(struct doctor, format), "table|json|json-pretty", NULL,
 	  "output format", NULL },
 	OPT_END,
@@ -249,6 +252,17 @@ static void print_json(const struct doctor *d, bool pretty)
 	puts(b.buf);
 }
 
+/* vpod-vmm knows best; it takes our place. */
+static int print_surface(struct err *e)
+{
+	cleanup_free char *path = helper_path("vpod-vmm", e);
+
+	if (!path)
+		return -1;
+	execl(path, "vpod-vmm", "--surface", (char *)NULL);
+	return err_set(e, errno, "cannot execute %s", path);
+}
+
 /* Fails (125) when pods cannot run here at all. */
 static int doctor(const struct config *cfg, int argc, char **argv, struct err *e)
 {
@@ -262,6 +276,8 @@ static int doctor(const struct config *cfg, int argc, char **argv, struct err *e
 	if (cmd_operands(&cmd_doctor, argc - i, 0, 0, e) < 0 ||
 	    output_parse(d.format, &output, e) < 0)
 		return -1;
+	if (d.surface)
+		return print_surface(e);
 	check_kvm(&d);
 	check_hypervisor(&d);
 	check_qemu(&d);

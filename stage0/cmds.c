@@ -26,6 +26,7 @@ const struct cmd *const cmds[] = {
 	&cmd_kernel_default,
 	&cmd_kernel_rm,
 	&cmd_doctor,
+	&cmd_vmm,
 	&cmd_version,
 	&cmd_help,
 	NULL,

@@ -8,7 +8,7 @@ STAGE0_OBJS := $(call objects,stage0,applog.c cmd.c cmd_cat_manifest.c cmd_docto
 	kvm_probe.c \
 	machine.c manifest.c manifest_json.c pod.c podgc.c podinfo.c podrun.c qemu.c runcheck.c runmerge.c runopts.c \
 	scratch.c status.c streams.c supervise.c supervise_apps.c table.c timing.c tty.c uids.c uuidarg.c verdict.c \
-	vmspec.c)
+	vmspec.c cmd_vmm.c vmm_config.c)
 
 PROGRAMS += $(O)/vpod
 
