@@ -3,6 +3,7 @@
 
 #include "stage0/cmd.h"
 
+/* clang-format off: one to a line */
 const struct cmd *const cmds[] = {
 	&cmd_run,
 	&cmd_prepare,
@@ -31,3 +32,4 @@ const struct cmd *const cmds[] = {
 	&cmd_help,
 	NULL,
 };
+/* clang-format on */

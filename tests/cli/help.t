@@ -151,6 +151,7 @@ t_pages_name_no_option_that_is_not_there() {
 			# shellcheck disable=SC2086
 			"$O/vpod" $c --help
 		done
+		"$O/vpod-vmm" --help # vpod-vmm(1) is its page too
 	} | options_of | sort -u)
 	for p in "$TOP"/docs/man/*.scd; do
 		# one to a line; what other programs take is written with one dash
