@@ -3,7 +3,8 @@
 
 #include "stage0/cmd.h"
 
-/* clang-format off: one to a line */
+/* One to a line. */
+/* clang-format off */
 const struct cmd *const cmds[] = {
 	&cmd_run,
 	&cmd_prepare,

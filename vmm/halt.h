@@ -22,7 +22,7 @@ struct halt_watch {
 	bool is_suspected; /* all vCPUs were asked at the last look */
 };
 
-/* Looks for the first time a second later. Loop. */
+/* Looks for the first time a second later; by then the vCPUs run. */
 int halt_watch_start(struct machine *m, struct err *e);
 
 #endif

@@ -220,7 +220,7 @@ int machine_make_devices(struct machine *m, struct vmm_spec *spec, struct err *e
 		return -1;
 	if (mem_init(&m->mem, spec->memory, spec->nr_fs > 0, e) < 0 || make_vm(m, e) < 0)
 		return -1;
-	if (devices_add(m, e) < 0)
+	if (devices_add(m, e) < 0 || halt_watch_start(m, e) < 0)
 		return -1;
 	return make_vcpus(m, e);
 }
@@ -303,7 +303,7 @@ int machine_run(struct machine *m, struct err *e)
 	sigemptyset(&kick);
 	sigaddset(&kick, VCPU_KICK);
 	pthread_sigmask(SIG_BLOCK, &kick, NULL);
-	if (halt_watch_start(m, e) < 0 || control_start(m, e) < 0)
+	if (control_start(m, e) < 0)
 		return -1;
 	for (i = 0; i < m->nr_vcpus; i++) {
 		if (vcpu_start(&m->vcpus[i], e) < 0)

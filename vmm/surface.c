@@ -103,16 +103,17 @@ static void name_file(const struct machine *m, int fd, char *out, size_t size)
 
 	spec_each_file(m->spec, match, &s);
 	snprintf(out, size, "%s",
-		 s.what			  ? s.what
-		 : fd == STDERR_FILENO	  ? "messages"
-		 : fd < STDERR_FILENO	  ? "nothing"
-		 : fd == m->vm_fd	  ? "the VM; no thread may use it"
-		 : fd == m->loop.epfd	  ? "the event loop"
-		 : fd == m->calls.wake.fd ? "calls into the loop"
-		 : fd == m->end_source.fd ? "the end"
-		 : fd == m->uart.irq_fd	  ? "interrupt of the serial port"
-		 : fd == m->uart.wake.fd  ? "output of the serial port"
-					  : "of a device");
+		 s.what				    ? s.what
+		 : fd == STDERR_FILENO		    ? "messages"
+		 : fd < STDERR_FILENO		    ? "nothing"
+		 : fd == m->vm_fd		    ? "the VM; no thread may use it"
+		 : fd == m->loop.epfd		    ? "the event loop"
+		 : fd == m->calls.wake.fd	    ? "calls into the loop"
+		 : fd == m->end_source.fd	    ? "the end"
+		 : fd == m->halt_watch.timer.src.fd ? "the watch for halted guests"
+		 : fd == m->uart.irq_fd		    ? "interrupt of the serial port"
+		 : fd == m->uart.wake.fd	    ? "output of the serial port"
+						    : "of a device");
 	for (i = 0; i < m->nr_vcpus; i++) {
 		if (fd == m->vcpus[i].fd)
 			snprintf(out, size, "vCPU %u", i);
