@@ -125,7 +125,7 @@ static bool is_null(int fd)
 int confine_close(const struct vmm_spec *s, bool has_output, struct err *e)
 {
 	cleanup_free struct kept *k = xcalloc(1, sizeof(*k));
-	cleanup_close int null = -1;
+	int null; /* closed with the others */
 	bool is_std[2] = { false, has_output };
 	unsigned i;
 
@@ -145,8 +145,6 @@ int confine_close(const struct vmm_spec *s, bool has_output, struct err *e)
 			return err_set(e, errno, "cannot use /dev/null");
 		keep(k, (int)i);
 	}
-	if (null <= 1)
-		null = -1;
 	return close_others(k, e);
 }
 

@@ -340,7 +340,7 @@ bool control_is_listening(const struct machine *m)
 static void *control(void *arg)
 {
 	struct machine *m = arg;
-	int fd = m->spec->control.fd, client = fd;
+	int fd = m->spec->control.fd, client;
 	bool listens = is_listening(fd);
 	struct err e;
 
