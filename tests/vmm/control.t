@@ -168,7 +168,7 @@ def t_a_socket_by_path_serves_one_client_after_the_other():
             c.ask("stop")
             assert vm.end() == "stopped by the control socket"
             c.close()
-        old = os.stat(path).st_ino
+        old = os.stat(path).st_ctime_ns
         with vmmtest.Vmm("idle", lines=[f"control path={path}"]) as vm:  # the old one is in the way
             vmmtest.until(lambda: vm.process.poll() is not None or is_new(path, old), "it listens")
             Client(vm, path=path).ask("stop")
@@ -177,7 +177,7 @@ def t_a_socket_by_path_serves_one_client_after_the_other():
 
 def is_new(path, old):
     """Somebody listens, and not the machine that the kernel still takes apart."""
-    if not os.path.exists(path) or os.stat(path).st_ino == old:
+    if not os.path.exists(path) or os.stat(path).st_ctime_ns == old:
         return False
     with socket.socket(socket.AF_UNIX) as s:
         return s.connect_ex(path) == 0
