@@ -52,7 +52,7 @@ static bool unescape(char *s)
 			continue;
 		if (hex(s[1]) < 0 || hex(s[2]) < 0 || (s[1] == '0' && s[2] == '0'))
 			return false;
-		*to = (char)(hex(s[1]) << 4 | hex(s[2]));
+		*to = (char)(hex(s[1]) * 16 + hex(s[2]));
 		s += 2;
 	}
 	*to = '\0';
