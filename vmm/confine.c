@@ -254,6 +254,8 @@ static uint64_t max_file(const struct vmm_spec *s)
 		if (fstat(s->ports[i].file.fd, &st) == 0 && S_ISREG(st.st_mode))
 			g.is_open_ended = true;
 	}
+	if (s->nr_fs && s->memory > g.max)
+		g.max = s->memory; /* a memfd: shared with the directories' servers */
 	return g.is_open_ended ? 0 : g.max;
 }
 

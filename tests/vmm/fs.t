@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import vmmtest  # noqa: E402
 
+MEMORY = 512 << 20  # more than any file that the machine may write
 SERVERS = ("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd")
 
 
@@ -50,7 +51,7 @@ class Server:
 
 
 def t_a_file_is_read_and_read_again_after_a_reset():
-    with Server() as s, vmmtest.Vmm("fs", [f"fs tag=home path={s.socket}"]) as vm:
+    with Server() as s, vmmtest.Vmm("fs", [f"fs tag=home path={s.socket}"], memory=MEMORY) as vm:
         vm.passes()
 
 
