@@ -88,7 +88,7 @@ static void describe(const struct vm_spec *vm, struct strbuf *b)
 		1ull << 40, CONTROL_FD);
 	for (i = 0; i < vm->nr_disks; i++)
 		add_disk(b, &vm->disks[i], &next);
-	sb_adds(b, "report fd=2\n");
+	sb_addf(b, "report fd=2\nhold fd=%d\n", LOCK_FD);
 }
 
 static int add_path(struct spawn *s, const char *path, int flags, int as, struct err *e)

@@ -218,6 +218,11 @@ static int parse_kernel(struct vmm_spec *s, struct line *l, struct err *e)
 	return need_file(l, &s->kernel, e);
 }
 
+static int parse_hold(struct vmm_spec *s, struct line *l, struct err *e)
+{
+	return need_file(l, &s->hold, e);
+}
+
 static int parse_initrd(struct vmm_spec *s, struct line *l, struct err *e)
 {
 	return need_file(l, &s->initrd, e);
@@ -377,7 +382,7 @@ static const struct {
 	{ "initrd", parse_initrd },   { "serial", parse_serial },   { "console", parse_console },
 	{ "disk", parse_disk },	      { "fs", parse_fs },	    { "net", parse_net },
 	{ "rng", parse_rng },	      { "balloon", parse_balloon }, { "report", parse_report },
-	{ "control", parse_control },
+	{ "hold", parse_hold },	      { "control", parse_control },
 };
 
 static int parse_cmdline(struct vmm_spec *s, const struct line *l, const char *text, struct err *e)
@@ -428,7 +433,7 @@ int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e)
 	unsigned number = 0;
 
 	*s = (struct vmm_spec){ .cpus = 1, .memory = 128u << 20 };
-	s->kvm = s->kernel = s->initrd = s->serial = s->report = s->control = no_file;
+	s->hold = s->kvm = s->kernel = s->initrd = s->serial = s->report = s->control = no_file;
 	if (len > SPEC_MAX_BYTES || memchr(text, '\0', len))
 		return err_setk(e, ERR_USAGE, 0,
 				"cannot use the machine's description: it is not text of at most "
@@ -466,6 +471,7 @@ void spec_each_file(struct vmm_spec *s,
 	fn(&s->initrd, "initrd", arg);
 	fn(&s->serial, "serial log", arg);
 	fn(&s->report, "report", arg);
+	fn(&s->hold, "held", arg);
 	fn(&s->control, "control socket", arg);
 	for (i = 0; i < s->nr_ports; i++)
 		fn(&s->ports[i].file, "console port", arg);

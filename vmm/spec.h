@@ -22,7 +22,8 @@
  *	rng [LIMIT]
  *	balloon [target=BYTES] [stats=on|off] [reporting=on|off]
  *	report FILE
- *	control FILE				see control.h; path: a socket to be made
+ *	hold FILE				stays open as long as the machine lives, for its
+ *lock control FILE				see control.h; path: a socket to be made
  *
  * where FILE is path=PATH, or fd=N with N inherited, and LIMIT is bytes=N bytes-burst=N ops=N
  * ops-burst=N, all per second and all optional.  Sizes are bytes.  vpod-vmm(1) has them
@@ -125,7 +126,7 @@ struct vmm_spec {
 	struct spec_limit rng;
 	bool has_balloon;
 	struct spec_balloon balloon;
-	struct spec_file report;
+	struct spec_file report, hold;
 	struct spec_file control; /* a socket; by path: one that listens */
 };
 

@@ -103,6 +103,7 @@ int spec_open(struct vmm_spec *s, struct err *e)
 	    open_file(&s->kernel, O_RDONLY, "kernel", e) < 0 ||
 	    open_file(&s->initrd, O_RDONLY, "initrd", e) < 0 ||
 	    open_file(&s->serial, O_WRONLY | O_CREAT | O_APPEND, "serial log", e) < 0 ||
+	    open_file(&s->hold, O_RDONLY, "file to hold", e) < 0 ||
 	    open_file(&s->report, O_WRONLY | O_CREAT | O_TRUNC, "report", e) < 0 ||
 	    open_control(&s->control, e) < 0)
 		return -1;

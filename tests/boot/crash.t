@@ -15,7 +15,7 @@ start() {
 nothing_left() {
 	vpod gc --grace-period=0s --expire-prepared=0s
 	is "pods left" "$(find "$DATA/pods" -mindepth 2 -maxdepth 2 | wc -l)" 0
-	is "hypervisors left" "$(pgrep -cf "initrd $DATA")" 0
+	is "files held" "$(find /proc/[0-9]*/fd -lname "$DATA/*" 2>/dev/null | grep -v "^/proc/$$/")" ""
 	is "mounts left" "$(grep -c "$DATA" /proc/self/mounts)" 0
 }
 

@@ -104,7 +104,7 @@ t_a_guest_kernel_that_never_speaks_ends_at_the_boot_deadline() {
 }
 
 t_a_short_boot_deadline_is_told_as_it_is() {
-	status 125 vpod run --rm --accel=tcg --boot-timeout=100ms "$img" -- true
+	status 125 vpod run --rm $machine --boot-timeout=100ms "$img" -- true
 	like message "$err" 'boot-failed: the guest was not ready in 100 ms'
 	nothing_left
 }
@@ -112,15 +112,15 @@ t_a_short_boot_deadline_is_told_as_it_is() {
 # Called as rkt, what the engine or the machine did wrong is 254; what an app says is its own.
 t_failures_of_the_machine_are_254_as_rkt() {
 	ln -s "$O/vpod" rkt
-	status 254 ./rkt --dir="$DATA" run --accel=tcg --boot-timeout=100ms --uuid-file-save=uuid "$img" -- true
+	status 254 ./rkt --dir="$DATA" run $machine --boot-timeout=100ms --uuid-file-save=uuid "$img" -- true
 	like message "$err" '^rkt: error: pod .*: boot-failed: '
 	is "exit_code" "$(vpod status --format=json "$(cat uuid)" | jq .exit_code)" 254
-	status 254 ./rkt --dir="$DATA" --insecure-options=all-run run --accel=tcg "$img" -- \
+	status 254 ./rkt --dir="$DATA" --insecure-options=all-run run $machine "$img" -- \
 		sh -c 'echo c >/proc/sysrq-trigger; sleep 10'
 	like message "$err" ': guest-panic: '
-	status 254 ./rkt --dir="$DATA" run --accel=tcg "$img" --user=nobody-here -- true
-	status 125 ./rkt --dir="$DATA" run --accel=tcg "$img" -- sh -c 'exit 125'
-	"./rkt" --dir="$DATA" run --accel=tcg --uuid-file-save=uuid "$img" -- sh -c 'echo up; sleep 60' >log 2>err_log &
+	status 254 ./rkt --dir="$DATA" run $machine "$img" --user=nobody-here -- true
+	status 125 ./rkt --dir="$DATA" run $machine "$img" -- sh -c 'exit 125'
+	"./rkt" --dir="$DATA" run $machine --uuid-file-save=uuid "$img" -- sh -c 'echo up; sleep 60' >log 2>err_log &
 	pid=$!
 	until_true 60 grep -q up log
 	qemu=$(pgrep -P "$pid")

@@ -33,13 +33,13 @@ t_status_tells_in_rkts_order() {
 }
 
 t_status_tells_why_a_pod_ended() {
-	status 124 vpod run --accel=tcg --timeout=1s --uuid-file-save=u "$img" -- sleep 60
+	status 124 vpod run $machine --timeout=1s --uuid-file-save=u "$img" -- sleep 60
 	is "last lines" "$(vpod status --uuid-file=u | tail -n 2)" \
 		$'reason=timeout\nmessage=the pod ran into its time-out'
 	is json "$(vpod status --format=json --uuid-file=u | jq -r .message)" 'the pod ran into its time-out'
-	status 127 vpod run --accel=tcg --uuid-file-save=u "$img" --name=x -- no-such-program
+	status 127 vpod run $machine --uuid-file-save=u "$img" --name=x -- no-such-program
 	like message "$(vpod status --uuid-file=u | tail -n 1)" '^message=app x: .*no-such-program'
-	status 137 vpod run --accel=tcg --uuid-file-save=u "$img" --name=x -m 16Mi -- tail /dev/zero
+	status 137 vpod run $machine --uuid-file-save=u "$img" --name=x -m 16Mi -- tail /dev/zero
 	is message "$(vpod status --uuid-file=u | tail -n 1)" 'message=app x ran out of memory'
 	clear_pods
 }
@@ -49,11 +49,11 @@ running() { vpod status --uuid-file=u 2>/dev/null | grep -q '^state=running'; }
 
 t_an_exited_pod_keeps_no_running_files() {
 	local pid
-	vpod run --accel=tcg --uuid-file-save=u "$img" -- true
+	vpod run $machine --uuid-file-save=u "$img" -- true
 	is files "$(ls "$DATA/pods/exited/$(cat u)" | tr '\n' ' ')" \
 		'console.log lock log manifest.json scratch.img status.json '
 	clear_pods
-	"$O/vpod" --dir="$DATA" run --accel=tcg --uuid-file-save=u "$img" -- sleep 60 &
+	"$O/vpod" --dir="$DATA" run $machine --uuid-file-save=u "$img" -- sleep 60 &
 	pid=$!
 	until_true 20 running
 	kill -9 $pid
