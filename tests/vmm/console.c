@@ -81,6 +81,18 @@ static void echo(void)
 	}
 }
 
+/* The command line "t": 10 GiB, as fast as it can. */
+static void flood_long(void)
+{
+	uint8_t *buf = alloc(65536);
+	uint32_t i;
+
+	for (i = 0; i < 163840; i++) {
+		queue_send(&out, buf, 65536, NULL, 0);
+		queue_wait(&out, NULL);
+	}
+}
+
 /* 16 MiB and the host is slow: every byte comes, in order. Each 64 KiB begins with its number. */
 static void flood(void)
 {
@@ -98,6 +110,10 @@ void guest_main(void)
 {
 	start(true);
 	say("ready\n");
+	if (*(const char *)0x20000 == 't') {
+		flood_long();
+		pass();
+	}
 	echo();
 	flood();
 	queue_send(&in, NULL, 0, alloc(BUF), BUF); /* there may be something left to read */

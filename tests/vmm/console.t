@@ -39,4 +39,25 @@ def t_echoes_takes_a_flood_and_sees_the_host_go():
         vm.passes()
 
 
+def t_ten_gib_of_output_leave_memory_as_it_was():
+    """V22. Takes half a minute."""
+    if os.environ.get("VPOD_TEST_FULL", "0") != "1":
+        raise vmmtest.Skip("long: VPOD_TEST_FULL=1 runs it")
+    ours, theirs = socket.socketpair()
+    with vmmtest.Vmm("console", [f"console name=vpod.control fd={theirs.fileno()}"],
+                     [theirs.fileno()], cmdline="t") as vm:
+        theirs.close()
+        left, most, before, buf = 10 << 30, 0, None, bytearray(1 << 18)
+        while left:
+            n = ours.recv_into(buf)
+            assert n, "the machine ended too early"
+            if before is None or left % (1 << 30) < n:
+                most = max(most, vm.memory_kib())
+                before = before or most
+            left -= n
+        assert most <= before + 64, (before, most)
+        print(f"# private memory: {before} KiB at the start, at most {most}")
+        vm.passes()
+
+
 vmmtest.main(sys.modules[__name__])
