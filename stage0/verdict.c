@@ -97,6 +97,8 @@ void verdict_vm_exited(struct supervisor *s, int wait_status)
 		verdict_set(s, REASON_VIOLATION, "the guest broke a rule of its machine: %s", why);
 	else if (how && !strcmp(how, "failed"))
 		verdict_set(s, REASON_VMM_CRASH, "the hypervisor could not go on: %s", why);
+	else if (how && !strcmp(how, "stopped")) /* not by us */
+		verdict_set(s, REASON_VMM_CRASH, "the hypervisor was stopped %s", why);
 	else if (WIFSIGNALED(wait_status))
 		verdict_set(s, REASON_VMM_CRASH, "the hypervisor was killed by signal %d%s%s",
 			    WTERMSIG(wait_status), said[0] ? ": " : "", said);
