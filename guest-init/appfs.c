@@ -2,7 +2,6 @@
 #include "appfs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -36,12 +35,10 @@ static const char *const hidden_files[] = {
 
 int appfs_enter(unsigned i, struct err *e)
 {
-	cleanup_close int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char root[32];
 
-	snprintf(root, sizeof(root), "/apps/%u", i);
-	/* the old root lands on top of the new one, out of reach of absolute paths */
-	if (old < 0 || chdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || fchdir(old) < 0)
+	snprintf(root, sizeof(root), "apps/%u", i);
+	if (chdir("/") < 0 || chroot(root) < 0)
 		return err_set(e, errno, "cannot enter the app's root");
 	return 0;
 }
@@ -221,9 +218,14 @@ int appfs_mount_kernel(const struct app *app, unsigned i, int pty, struct err *e
 	return mount_dev(i, pty, e);
 }
 
-int appfs_seal(const struct app *app, struct err *e)
+int appfs_seal(const struct app *app, unsigned i, struct err *e)
 {
-	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+	char root[32];
+
+	/* the old root lands on top of the new one, whence it goes */
+	snprintf(root, sizeof(root), "apps/%u", i);
+	if (chroot(".") < 0 || chdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_set(e, errno, "cannot leave init's root");
 	if (app->is_readonly &&
 	    mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NODEV | MS_NOATIME, NULL) <

@@ -7,6 +7,7 @@
 /*
  * Makes the root of app @i this process's root, with init's as current directory, so that a
  * relative path means init's world and an absolute one the app's, which no link leads out of.
+ * By chroot(2): behind pivot_root(2) init's root would lie on the app's, and "/.." lead to it.
  */
 int appfs_enter(unsigned i, struct err *e);
 
@@ -16,7 +17,7 @@ int appfs_enter(unsigned i, struct err *e);
  */
 int appfs_mount_kernel(const struct app *app, unsigned i, int pty, struct err *e);
 
-/* Lets go of init's world; a read-only app's root becomes so. */
-int appfs_seal(const struct app *app, struct err *e);
+/* Lets go of init's world for good; a read-only app's root becomes so. */
+int appfs_seal(const struct app *app, unsigned i, struct err *e);
 
 #endif

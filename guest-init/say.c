@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/loop.h"
 #include "podspec.h"
 
@@ -71,4 +72,10 @@ void say_open(void)
 	fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd < STDERR_FILENO)
 		fd = dup(fd);
+}
+
+void say_leave(void)
+{
+	close_p(&dev_fd);
+	close_p(&console_fd);
 }

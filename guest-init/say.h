@@ -20,4 +20,7 @@ void say_step(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 void say_open(void);
 
+/* In an app's process: gives up the console, which would be a way into init's world. */
+void say_leave(void);
+
 #endif

@@ -46,7 +46,7 @@ setfattr -n user.note -v kept bb/data/file 2>/dev/null || true
 touch -d 2001-01-01T00:00Z bb/data/file
 echo text > bb/etc/notexec
 printf '#!/nope\n' > bb/bin/badinterp; printf hello > bb/bin/garbage; chmod 755 bb/bin/badinterp bb/bin/garbage
-ln -s /proc/1/root/scratch bb/out
+ln -s /proc/1/root/scratch bb/out; ln -s /../scratch bb/up
 mkfs.erofs --quiet bb.erofs bb; mkfs.erofs --quiet small.erofs small""")
 
 
@@ -472,6 +472,17 @@ def t_chroot_leads_nowhere():
 
 def t_links_of_the_image_do_not_lead_out():
     v = run(sh("true", mount="d /out/apps/b"), volumes=["d 0777 0 0"])
+    eq(v.failed()[0] if v.failed() else 0, 125)
+    # the parent of an app's root is that root, also while init makes it
+    v = run(sh("true", mount="d /up"), volumes=["d 0777 0 0"])
+    eq(v.failed()[0] if v.failed() else 0, 125)
+
+
+def t_descriptors_of_init_do_not_lead_out():
+    for fd in range(3, 8):
+        v = run(sh("ls -d ../scratch", cwd=f"/proc/self/fd/{fd}"))
+        eq(out(v), "")
+    v = run(sh("true", mount="d /dev/fd/3/../scratch"), volumes=["d 0777 0 0"])
     eq(v.failed()[0] if v.failed() else 0, 125)
 
 
