@@ -33,6 +33,7 @@
 #include "caps.h"
 #include "cgroup.h"
 #include "exec.h"
+#include "netfiles.h"
 #include "say.h"
 #include "sys.h"
 #include "user.h"
@@ -138,6 +139,7 @@ static int make_root(const struct app *app, unsigned i, const struct streams *s,
 	if (appfs_enter(i, e) < 0 || volumes_mount(app, false, e) < 0 ||
 	    user_lookup(u, app, e) < 0 || sys_mkdir_p(app->cwd, 0755, e) < 0)
 		return -1;
+	netfiles_bind(app);
 	say_leave(); /* before /proc/self/fd is there, which an image's paths may name */
 	if (cgroup_is_there() && unshare(CLONE_NEWCGROUP) < 0)
 		return err_set(e, errno, "cannot make a cgroup namespace");

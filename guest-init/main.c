@@ -18,6 +18,7 @@
 #include "mounts.h"
 #include "mux.h"
 #include "net.h"
+#include "netfiles.h"
 #include "pod.h"
 #include "podspec.h"
 #include "port.h"
@@ -68,13 +69,14 @@ static int prepare_pod(struct err *e)
 	if (pod.hostname && sethostname(pod.hostname, strlen(pod.hostname)) < 0)
 		return err_set(e, errno, "cannot set host name %s", pod.hostname);
 	net_loopback_up();
-	if (cgroup_begin(&pod, e) < 0 || mounts_for_apps(e) < 0 || scratch_mount(&pod, e) < 0)
+	if (cgroup_begin(&pod, e) < 0 || mounts_for_apps(e) < 0 || netfiles_make(&pod, e) < 0 ||
+	    scratch_mount(&pod, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < pod.nr_apps; i++) {
 		if (rootfs_mount(&pod, i, e) < 0)
 			return err_wrap(e, "cannot make the rootfs of app %s", pod.apps[i].name);
 	}
-	return 0;
+	return net_configure(&pod, e); /* last: meanwhile the devices appear */
 }
 
 /* Without the port there is nobody to tell but the console. */

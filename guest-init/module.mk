@@ -2,8 +2,9 @@
 # guest-init: vpod-init, PID 1 of the guest.  Static with musl, so built apart from the rest, and
 # without sanitizers: its portable parts are tested natively (tests/unit).
 INIT_SRCS := $(addprefix guest-init/,main.c app.c appfs.c caps.c cgroup.c copy.c disk.c exec.c \
-	modules.c mounts.c mux.c net.c podspec.c port.c rootfs.c say.c shutdown.c streams.c \
-	supervise.c sys.c tty.c user.c volumes.c) base/err.c base/loop.c base/num.c
+	modules.c mounts.c mux.c net.c netfiles.c netlink.c podspec.c podspec_net.c port.c rootfs.c \
+	rtnl.c say.c shutdown.c streams.c supervise.c sys.c tty.c user.c volumes.c) \
+	base/cidr.c base/err.c base/loop.c base/num.c
 INIT_OBJS := $(patsubst %.c,$(O)/init/%.o,$(INIT_SRCS))
 
 # The kernel's headers are not musl's: after all others, where nothing of glibc hides them.
@@ -26,4 +27,5 @@ $(O)/vpod-init: $(INIT_OBJS)
 	$(Q)$(MUSL_CC) $(INIT_LDFLAGS) -o $@ $^
 
 # The portable parts, natively, for tests/module.mk.
-INIT_PORTABLE_OBJS := $(call objects,guest-init,podspec.c mux.c user.c)
+INIT_PORTABLE_OBJS := $(call objects,guest-init,mux.c net.c netlink.c podspec.c podspec_net.c rtnl.c \
+	say.c sys.c user.c)

@@ -10,6 +10,7 @@
  *	/cgroup			cgroup v2: pod/N is app N's group
  *	/shm			/dev/shm of all apps, which share their IPC namespace
  *	/hidden			an empty directory and file without permissions, read-only
+ *	/net			resolv.conf and hosts, see netfiles.h
  *	/scratch		the pod's writable file system: apps/NAME/{upper,work}, volumes/NAME
  *	/images/N		the EROFS image of app N (the first one with that serial)
  *	/apps/N			the root of app N: an overlay

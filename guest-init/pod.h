@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "base/cidr.h"
 #include "base/err.h"
 #include "guest-init/proto.h"
 
@@ -20,6 +21,12 @@
 #define POD_MAX_MOUNTS 256
 #define POD_MAX_GIDS 256
 #define POD_MAX_RLIMITS 256
+#define POD_MAX_NICS 16
+#define POD_MAX_ADDRS 128
+#define POD_MAX_ROUTES 512
+
+#define NIC_MTU_MIN 68		/* RFC 791 */
+#define NIC_TEMPORARY "vpodnic" /* how links are called while names are changed */
 
 /* AUDIT_WRITE CHOWN DAC_OVERRIDE FSETID FOWNER KILL MKNOD NET_RAW NET_BIND_SERVICE SETUID SETGID
  * SETPCAP SETFCAP SYS_CHROOT */
@@ -37,6 +44,28 @@ struct volume_mount {
 	const char *target;
 	bool is_readonly;
 	bool copies_up;
+};
+
+struct nic {
+	const char *name;
+	uint8_t mac[6]; /* by which it is found */
+	uint32_t mtu;	/* 0: leave it */
+};
+
+struct nic_addr {
+	const struct nic *nic;
+	struct cidr addr;
+	bool no_prefix_route;
+};
+
+struct nic_route {
+	const struct nic *nic;
+	struct cidr dst;
+	struct cidr gw;			       /* family 0: none */
+	struct cidr src;		       /* family 0: the kernel chooses */
+	uint32_t mtu, advmss, priority, table; /* 0: the kernel's */
+	uint8_t scope;
+	bool has_scope;
 };
 
 struct app_rlimit {
@@ -68,7 +97,13 @@ struct pod {
 	const char *hostname;	  /* NULL: leave it */
 	const char *scratch_disk; /* serial; NULL: tmpfs */
 	uint64_t scratch_bytes;	  /* of the tmpfs; 0: half of memory */
+	const char *resolv;	  /* content of /etc/resolv.conf; NULL: the images' own */
+	const char *hosts;	  /* content of /etc/hosts; likewise */
 	bool is_debug;
+	unsigned nr_nics, nr_addrs, nr_routes;
+	struct nic nics[POD_MAX_NICS];
+	struct nic_addr addrs[POD_MAX_ADDRS];
+	struct nic_route routes[POD_MAX_ROUTES];
 	unsigned nr_apps, nr_volumes, nr_mounts, nr_gids, nr_rlimits, nr_args, nr_env;
 	struct app apps[PROTO_MAX_APPS];
 	struct volume volumes[POD_MAX_VOLUMES];

@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/num.h"
-#include "pod.h"
+#include "podspec_internal.h"
 
 struct key {
 	const char *name;
@@ -20,8 +20,7 @@ struct key {
 	int (*set)(struct pod *pod, struct app *app, char *value, struct err *e);
 };
 
-/* Cuts @value at single spaces into at most @max words; returns their number, -1 if more. */
-static int split(char *value, char **words, int max)
+int podspec_split(char *value, char **words, int max)
 {
 	int n = 0;
 
@@ -50,12 +49,12 @@ static bool is_path(const char *s)
 	return s[0] == '/' && strlen(s) < PATH_MAX;
 }
 
-static int bad_value(const char *what, struct err *e)
+int podspec_bad_value(const char *what, struct err *e)
 {
 	return err_set(e, 0, "cannot read pod spec: bad value of %s", what);
 }
 
-static int too_many(const char *what, struct err *e)
+int podspec_too_many(const char *what, struct err *e)
 {
 	return err_set(e, 0, "cannot read pod spec: too many of %s", what);
 }
@@ -63,7 +62,7 @@ static int too_many(const char *what, struct err *e)
 static int set_flag(const char *what, const char *value, bool *flag, struct err *e)
 {
 	if (strcmp(value, "1"))
-		return bad_value(what, e);
+		return podspec_bad_value(what, e);
 	*flag = true;
 	return 0;
 }
@@ -72,7 +71,7 @@ static int set_hostname(struct pod *pod, struct app *app, char *value, struct er
 {
 	(void)app;
 	if (!value[0] || strlen(value) > 64)
-		return bad_value("hostname", e);
+		return podspec_bad_value("hostname", e);
 	pod->hostname = value;
 	return 0;
 }
@@ -82,13 +81,13 @@ static int set_scratch(struct pod *pod, struct app *app, char *value, struct err
 	char *w[2];
 
 	(void)app;
-	if (split(value, w, 2) != 2 || !w[1][0])
-		return bad_value("scratch", e);
+	if (podspec_split(value, w, 2) != 2 || !w[1][0])
+		return podspec_bad_value("scratch", e);
 	if (!strcmp(w[0], "disk"))
 		pod->scratch_disk = w[1];
 	else if (strcmp(w[0], "tmpfs") ||
 		 num_parse_u64(w[1], 0, INT64_MAX, &pod->scratch_bytes) < 0)
-		return bad_value("scratch", e);
+		return podspec_bad_value("scratch", e);
 	return 0;
 }
 
@@ -120,11 +119,11 @@ static int set_volume(struct pod *pod, struct app *app, char *value, struct err 
 
 	(void)app;
 	if (pod->nr_volumes == POD_MAX_VOLUMES)
-		return too_many("volume", e);
-	if (split(value, w, 4) != 4 || !is_name(w[0]) || volume_find(pod, w[0]) ||
+		return podspec_too_many("volume", e);
+	if (podspec_split(value, w, 4) != 4 || !is_name(w[0]) || volume_find(pod, w[0]) ||
 	    parse_mode(w[1], &v->mode) < 0 || num_parse_u64(w[2], 0, UINT32_MAX - 1, &uid) < 0 ||
 	    num_parse_u64(w[3], 0, UINT32_MAX - 1, &gid) < 0)
-		return bad_value("volume", e);
+		return podspec_bad_value("volume", e);
 	v->name = w[0];
 	v->uid = (uid_t)uid;
 	v->gid = (gid_t)gid;
@@ -138,11 +137,27 @@ static int set_debug(struct pod *pod, struct app *app, char *value, struct err *
 	return set_flag("debug", value, &pod->is_debug, e);
 }
 
+static int set_resolv(struct pod *pod, struct app *app, char *value, struct err *e)
+{
+	(void)app;
+	(void)e;
+	pod->resolv = value;
+	return 0;
+}
+
+static int set_hosts(struct pod *pod, struct app *app, char *value, struct err *e)
+{
+	(void)app;
+	(void)e;
+	pod->hosts = value;
+	return 0;
+}
+
 static int set_rootfs(struct pod *pod, struct app *app, char *value, struct err *e)
 {
 	(void)pod;
 	app->rootfs = value;
-	return value[0] ? 0 : bad_value("rootfs", e);
+	return value[0] ? 0 : podspec_bad_value("rootfs", e);
 }
 
 static int set_readonly(struct pod *pod, struct app *app, char *value, struct err *e)
@@ -155,7 +170,7 @@ static int set_readonly(struct pod *pod, struct app *app, char *value, struct er
 static int add_word(char **words, unsigned *nr, char *value, const char *what, struct err *e)
 {
 	if (*nr >= POD_MAX_WORDS - 1)
-		return too_many(what, e);
+		return podspec_too_many(what, e);
 	words[(*nr)++] = value;
 	return 0;
 }
@@ -163,7 +178,7 @@ static int add_word(char **words, unsigned *nr, char *value, const char *what, s
 static int add_exec(struct pod *pod, struct app *app, char *value, struct err *e)
 {
 	if (&pod->args[pod->nr_args] == app->argv && !value[0])
-		return bad_value("exec", e);
+		return podspec_bad_value("exec", e);
 	return add_word(pod->args, &pod->nr_args, value, "exec", e);
 }
 
@@ -171,7 +186,7 @@ static int add_env(struct pod *pod, struct app *app, char *value, struct err *e)
 {
 	(void)app;
 	if (value[0] == '=' || !strchr(value, '='))
-		return bad_value("env", e);
+		return podspec_bad_value("env", e);
 	return add_word(pod->env, &pod->nr_env, value, "env", e);
 }
 
@@ -179,7 +194,7 @@ static int set_cwd(struct pod *pod, struct app *app, char *value, struct err *e)
 {
 	(void)pod;
 	app->cwd = value;
-	return is_path(value) ? 0 : bad_value("cwd", e);
+	return is_path(value) ? 0 : podspec_bad_value("cwd", e);
 }
 
 static int set_user(struct pod *pod, struct app *app, char *value, struct err *e)
@@ -203,9 +218,9 @@ static int add_gid(struct pod *pod, struct app *app, char *value, struct err *e)
 	uint64_t gid;
 
 	if (pod->nr_gids == POD_MAX_GIDS)
-		return too_many("gid", e);
+		return podspec_too_many("gid", e);
 	if (num_parse_u64(value, 0, UINT32_MAX - 1, &gid) < 0)
-		return bad_value("gid", e);
+		return podspec_bad_value("gid", e);
 	pod->gids[pod->nr_gids++] = (gid_t)gid;
 	app->nr_gids++;
 	return 0;
@@ -219,10 +234,10 @@ static int add_volume_mount(struct pod *pod, struct app *app, char *value, bool 
 	int n;
 
 	if (pod->nr_mounts == POD_MAX_MOUNTS)
-		return too_many("mount", e);
-	n = split(value, w, 3);
+		return podspec_too_many("mount", e);
+	n = podspec_split(value, w, 3);
 	if (n < 2 || (n == 3 && strcmp(w[2], "ro")) || !is_path(w[1]))
-		return bad_value("mount", e);
+		return podspec_bad_value("mount", e);
 	*m = (struct volume_mount){ .volume = volume_find(pod, w[0]),
 				    .target = w[1],
 				    .is_readonly = n == 3,
@@ -295,13 +310,13 @@ static int add_rlimit(struct pod *pod, struct app *app, char *value, struct err 
 	char *w[3];
 
 	if (pod->nr_rlimits == POD_MAX_RLIMITS)
-		return too_many("rlimit", e);
-	if (split(value, w, 3) != 3 || parse_limit(w[1], &r->limit.rlim_cur) < 0 ||
+		return podspec_too_many("rlimit", e);
+	if (podspec_split(value, w, 3) != 3 || parse_limit(w[1], &r->limit.rlim_cur) < 0 ||
 	    parse_limit(w[2], &r->limit.rlim_max) < 0)
-		return bad_value("rlimit", e);
+		return podspec_bad_value("rlimit", e);
 	r->resource = parse_resource(w[0]);
 	if (r->resource < 0 || r->limit.rlim_cur > r->limit.rlim_max)
-		return bad_value("rlimit", e);
+		return podspec_bad_value("rlimit", e);
 	pod->nr_rlimits++;
 	app->nr_rlimits++;
 	return 0;
@@ -311,7 +326,7 @@ static int set_memory(struct pod *pod, struct app *app, char *value, struct err 
 {
 	(void)pod;
 	if (num_parse_u64(value, 1, INT64_MAX, &app->memory) < 0)
-		return bad_value("memory", e);
+		return podspec_bad_value("memory", e);
 	return 0;
 }
 
@@ -319,7 +334,7 @@ static int set_cpu(struct pod *pod, struct app *app, char *value, struct err *e)
 {
 	(void)pod;
 	if (num_parse_u64(value, 1, 1024 * 1000, &app->cpu_milli) < 0)
-		return bad_value("cpu", e);
+		return podspec_bad_value("cpu", e);
 	return 0;
 }
 
@@ -329,7 +344,7 @@ static int set_stopsignal(struct pod *pod, struct app *app, char *value, struct 
 
 	(void)pod;
 	if (num_parse_u64(value, 1, 64, &v) < 0)
-		return bad_value("stopsignal", e);
+		return podspec_bad_value("stopsignal", e);
 	app->stop_signal = (int)v;
 	return 0;
 }
@@ -346,9 +361,9 @@ static int set_tty(struct pod *pod, struct app *app, char *value, struct err *e)
 	char *w[2];
 
 	(void)pod;
-	if (split(value, w, 2) != 2 || num_parse_u64(w[0], 0, UINT16_MAX, &rows) < 0 ||
+	if (podspec_split(value, w, 2) != 2 || num_parse_u64(w[0], 0, UINT16_MAX, &rows) < 0 ||
 	    num_parse_u64(w[1], 0, UINT16_MAX, &cols) < 0)
-		return bad_value("tty", e);
+		return podspec_bad_value("tty", e);
 	app->has_tty = true;
 	app->rows = (uint16_t)rows;
 	app->cols = (uint16_t)cols;
@@ -361,7 +376,7 @@ static int set_caps(struct pod *pod, struct app *app, char *value, struct err *e
 
 	(void)pod;
 	if (n < 1 || n > 16 || strspn(value, "0123456789abcdef") != n)
-		return bad_value("caps", e);
+		return podspec_bad_value("caps", e);
 	app->caps = strtoull(value, NULL, 16);
 	return 0;
 }
@@ -395,9 +410,9 @@ static int begin_app(struct pod *pod, struct app *app, char *value, struct err *
 		return -1;
 	if (pod->nr_apps == PROTO_MAX_APPS || pod->nr_args == POD_MAX_WORDS ||
 	    pod->nr_env == POD_MAX_WORDS)
-		return too_many("app", e);
+		return podspec_too_many("app", e);
 	if (!is_name(value))
-		return bad_value("app", e);
+		return podspec_bad_value("app", e);
 	for (unsigned i = 0; i < pod->nr_apps; i++) {
 		if (!strcmp(pod->apps[i].name, value))
 			return err_set(e, 0, "cannot read pod spec: two apps are called %s", value);
@@ -422,6 +437,11 @@ static const struct key keys[] = {
 	{ "scratch", true, set_scratch },
 	{ "volume", true, set_volume },
 	{ "debug", true, set_debug },
+	{ "nic", true, podspec_add_nic },
+	{ "addr", true, podspec_add_addr },
+	{ "route", true, podspec_add_route },
+	{ "resolv", true, set_resolv },
+	{ "hosts", true, set_hosts },
 	{ "app", true, begin_app },
 	{ "rootfs", false, set_rootfs },
 	{ "readonly", false, set_readonly },

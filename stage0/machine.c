@@ -257,6 +257,11 @@ static int write_initrd(const struct config *cfg, const struct manifest *man, co
 	cleanup_free char *init = helper_path("vpod-init", e), *dir = NULL;
 	cleanup_sb struct strbuf spec = STRBUF_INIT;
 	const char *rootfs[PROTO_MAX_APPS];
+	const struct spec_parts parts = {
+		.rootfs_serials = rootfs,
+		.scratch_serial = man->scratch == SCRATCH_DISK ? SCRATCH_SERIAL : NULL,
+		.debug = cfg->debug,
+	};
 	cleanup_close int fd = -1;
 	unsigned i;
 
@@ -266,8 +271,7 @@ static int write_initrd(const struct config *cfg, const struct manifest *man, co
 	dir = pod_path(cfg, &running);
 	for (i = 0; i < man->nr_apps; i++)
 		rootfs[i] = m->serials[m->app_disk[i]];
-	manifest_spec(man, rootfs, man->scratch == SCRATCH_DISK ? SCRATCH_SERIAL : NULL, cfg->debug,
-		      &spec);
+	manifest_spec(man, &parts, &spec);
 	/* Readable by the hypervisor's uid through its jail; nobody else gets into the directory.
 	 */
 	fd = openat(p->dirfd, "initrd", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0444);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stage0/manifest.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/num.h"
+#include "stage0/podspec_put.h"
 
 static void app_free(struct app *a)
 {
@@ -105,34 +105,12 @@ int signal_by_name(const char *s)
 	return -1;
 }
 
-/* Spec records: "key length LF value LF". */
-static void put(struct strbuf *b, const char *key, const char *value)
-{
-	sb_addf(b, "%s %zu\n", key, strlen(value));
-	sb_adds(b, value);
-	sb_addc(b, '\n');
-}
-
-static void putf(struct strbuf *b, const char *key, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void putf(struct strbuf *b, const char *key, const char *fmt, ...)
-{
-	char value[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(value, sizeof(value), fmt, ap);
-	va_end(ap);
-	put(b, key, value);
-}
-
 static void put_each(struct strbuf *b, const char *key, const struct strv *v)
 {
 	size_t i;
 
 	for (i = 0; i < v->nr_v; i++)
-		put(b, key, v->v[i]);
+		podspec_put(b, key, v->v[i]);
 }
 
 static void put_mounts(struct strbuf *b, const struct app *a)
@@ -144,61 +122,62 @@ static void put_mounts(struct strbuf *b, const struct app *a)
 		cleanup_free char *v =
 			xasprintf("%s %s%s", mnt->volume, mnt->target, mnt->readonly ? " ro" : "");
 
-		put(b, mnt->copyup ? "copyup" : "mount", v);
+		podspec_put(b, mnt->copyup ? "copyup" : "mount", v);
 	}
 }
 
 static void put_app(struct strbuf *b, const struct manifest *m, const struct app *a,
 		    const char *rootfs_serial)
 {
-	put(b, "app", a->name);
-	put(b, "rootfs", rootfs_serial);
+	podspec_put(b, "app", a->name);
+	podspec_put(b, "rootfs", rootfs_serial);
 	if (a->readonly)
-		put(b, "readonly", "1");
+		podspec_put(b, "readonly", "1");
 	put_each(b, "exec", &a->exec);
 	/* appc's, beneath whatever the image and the user say */
-	putf(b, "env", "AC_APP_NAME=%s", a->name);
-	put(b, "env", "container=vpod");
+	podspec_putf(b, "env", "AC_APP_NAME=%s", a->name);
+	podspec_put(b, "env", "container=vpod");
 	put_each(b, "env", &a->env);
-	put(b, "cwd", a->cwd && a->cwd[0] ? a->cwd : "/");
+	podspec_put(b, "cwd", a->cwd && a->cwd[0] ? a->cwd : "/");
 	if (a->user && a->user[0])
-		put(b, "user", a->user);
+		podspec_put(b, "user", a->user);
 	if (a->group && a->group[0])
-		put(b, "group", a->group);
+		podspec_put(b, "group", a->group);
 	put_each(b, "gid", &a->gids);
 	put_mounts(b, a);
 	if (a->memory)
-		putf(b, "memory", "%llu", (unsigned long long)a->memory);
+		podspec_putf(b, "memory", "%llu", (unsigned long long)a->memory);
 	if (a->cpu_milli)
-		putf(b, "cpu", "%llu", (unsigned long long)a->cpu_milli);
+		podspec_putf(b, "cpu", "%llu", (unsigned long long)a->cpu_milli);
 	if (a->stop_signal)
-		putf(b, "stopsignal", "%d", a->stop_signal);
+		podspec_putf(b, "stopsignal", "%d", a->stop_signal);
 	if (a->is_interactive)
-		put(b, "stdin", "1");
+		podspec_put(b, "stdin", "1");
 	if (a->has_tty)
-		put(b, "tty", "24 80"); /* the supervisor sends the true size at once */
+		podspec_put(b, "tty", "24 80"); /* the supervisor sends the true size at once */
 	if (m->insecure_capabilities)
-		put(b, "caps", "ffffffffffffffff");
+		podspec_put(b, "caps", "ffffffffffffffff");
 	if (m->insecure_paths)
-		put(b, "nopaths", "1");
+		podspec_put(b, "nopaths", "1");
 }
 
-void manifest_spec(const struct manifest *m, const char *const *rootfs_serials,
-		   const char *scratch_serial, bool debug, struct strbuf *out)
+void manifest_spec(const struct manifest *m, const struct spec_parts *parts, struct strbuf *out)
 {
 	unsigned i;
 
-	put(out, "vpod-spec", "1");
-	put(out, "hostname", m->hostname);
-	if (scratch_serial)
-		putf(out, "scratch", "disk %s", scratch_serial);
+	podspec_put(out, "vpod-spec", "1");
+	podspec_put(out, "hostname", m->hostname);
+	if (parts->scratch_serial)
+		podspec_putf(out, "scratch", "disk %s", parts->scratch_serial);
 	else
-		putf(out, "scratch", "tmpfs %llu", (unsigned long long)m->scratch_size);
+		podspec_putf(out, "scratch", "tmpfs %llu", (unsigned long long)m->scratch_size);
 	for (i = 0; i < m->nr_volumes; i++)
-		putf(out, "volume", "%s %o %u %u", m->volumes[i].name, m->volumes[i].mode,
-		     m->volumes[i].uid, m->volumes[i].gid);
-	if (debug)
-		put(out, "debug", "1");
+		podspec_putf(out, "volume", "%s %o %u %u", m->volumes[i].name, m->volumes[i].mode,
+			     m->volumes[i].uid, m->volumes[i].gid);
+	if (parts->debug)
+		podspec_put(out, "debug", "1");
+	if (parts->net_records)
+		sb_adds(out, parts->net_records);
 	for (i = 0; i < m->nr_apps; i++)
-		put_app(out, m, &m->apps[i], rootfs_serials[i]);
+		put_app(out, m, &m->apps[i], parts->rootfs_serials[i]);
 }

@@ -74,9 +74,16 @@ struct app_mount *app_add_mount(struct app *a, const char *volume, const char *t
 void manifest_write(const struct manifest *m, struct strbuf *out);
 int manifest_read(const char *text, size_t len, struct manifest *out, struct err *e);
 
+/* What the pod spec says besides the manifest. */
+struct spec_parts {
+	const char *const *rootfs_serials; /* of each app's disk */
+	const char *scratch_serial;	   /* NULL: on tmpfs */
+	const char *net_records; /* nic, addr, route, resolv, hosts, see podspec_put.h; or NULL */
+	bool debug;
+};
+
 /* The pod spec for the guest, guest-init/podspec.h. */
-void manifest_spec(const struct manifest *m, const char *const *rootfs_serials,
-		   const char *scratch_serial, bool debug, struct strbuf *out);
+void manifest_spec(const struct manifest *m, const struct spec_parts *parts, struct strbuf *out);
 
 /* "SIGTERM", "TERM" or "15"; -1 when it is none. */
 int signal_by_name(const char *s);

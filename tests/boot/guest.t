@@ -47,12 +47,16 @@ touch -d 2001-01-01T00:00Z bb/data/file
 echo text > bb/etc/notexec
 printf '#!/nope\n' > bb/bin/badinterp; printf hello > bb/bin/garbage; chmod 755 bb/bin/badinterp bb/bin/garbage
 ln -s /proc/1/root/scratch bb/out; ln -s /../scratch bb/up
-mkfs.erofs --quiet bb.erofs bb; mkfs.erofs --quiet small.erofs small""")
+mkfs.erofs --quiet bb.erofs bb; mkfs.erofs --quiet small.erofs small
+ln -s ../run/systemd/resolve/stub-resolv.conf bb/etc/resolv.conf
+ln -s /../../etc/hosts.real bb/etc/hosts; echo own > bb/etc/hosts.real
+mkfs.erofs --quiet links.erofs bb""")
 
 
 def boot(apps, **kw):
-    rig = {k: kw.pop(k) for k in ("memory", "cpus", "extra") if k in kw}
-    disks = [("bb", WORK + "/bb.erofs", True), ("small", WORK + "/small.erofs", True)]
+    rig = {k: kw.pop(k) for k in ("memory", "cpus", "extra", "macs") if k in kw}
+    disks = [("bb", WORK + "/bb.erofs", True), ("small", WORK + "/small.erofs", True),
+             ("links", WORK + "/links.erofs", True)]
     disks += kw.pop("disks", [])
     for app in apps:
         app.setdefault("rootfs", "bb")
@@ -403,6 +407,88 @@ def t_cwd_is_made():
 def t_hostname_and_loopback():
     v = run(sh("hostname; ping -c 1 -W 2 127.0.0.1 >/dev/null && echo pong"), hostname="box")
     eq(out(v), "box\npong\n")
+
+
+# ---- network ---------------------------------------------------------------------------------
+
+MACS = ["52:54:00:00:00:02", "52:54:00:00:00:01"]
+
+
+def net(script, pod, **kw):
+    return run(sh(script, **kw.pop("app", {})), macs=kw.pop("macs", MACS[:1]), pod=pod, **kw)
+
+
+def t_nic_has_its_address_and_reaches_its_gateway():
+    v = net("ip -o -4 addr show dev eth0 | tr -s ' ' | cut -d ' ' -f 3-6; cat /sys/class/net/eth0/mtu; ip route; "
+            "ip -6 route show default | cut -d ' ' -f 1-5; ping -c 1 -W 5 10.0.2.2 >/dev/null && echo pong; "
+            "cat /proc/sys/net/ipv6/conf/eth0/accept_ra",
+            [("nic", f"eth0 {MACS[0]} 1400"), ("addr", "eth0 10.0.2.15/24"), ("addr", "eth0 fec0::15/64"),
+             ("route", "eth0 0.0.0.0/0 10.0.2.2"), ("route", "eth0 ::/0 fec0::2")])
+    eq(out(v), "inet 10.0.2.15/24 brd 10.0.2.255\n1400\ndefault via 10.0.2.2 dev eth0 \n"
+       "10.0.2.0/24 dev eth0 scope link  src 10.0.2.15 \ndefault via fec0::2 dev eth0\npong\n0\n")
+
+
+def t_gateway_beyond_a_32_is_reached():
+    v = net("ping -c 1 -W 5 10.0.2.2 >/dev/null && echo pong",
+            [("nic", f"eth0 {MACS[0]} 0"), ("addr", "eth0 10.0.2.15/32"), ("route", "eth0 0.0.0.0/0 10.0.2.2")])
+    eq(out(v), "pong\n")
+
+
+def t_nics_are_named_by_their_addresses():
+    for first, second in MACS, MACS[::-1]:
+        v = net("cat /sys/class/net/eth0/address /sys/class/net/eth1/address", macs=MACS,
+                pod=[("nic", f"eth0 {first} 0"), ("nic", f"eth1 {second} 0")])
+        eq(out(v), f"{first}\n{second}\n")
+
+
+def t_missing_nic_fails_the_pod():
+    v = net("true", [("nic", "eth0 02:00:00:00:00:09 0")])
+    code, _, msg = v.failed(g.POD)
+    eq(code, 125)
+    check("nic eth0" in msg and "02:00:00:00:00:09" in msg, msg)
+
+
+FILES = [("resolv", "nameserver 192.0.2.1\n"), ("hosts", "127.0.0.1 localhost\n")]
+SHOW = "cat /etc/resolv.conf /etc/hosts; stat -c '%a %u %g' /etc/resolv.conf /etc/hosts"
+SHOWN = "nameserver 192.0.2.1\n127.0.0.1 localhost\n644 0 0\n644 0 0\n"
+
+
+def t_resolv_and_hosts_are_in_every_app():
+    v = run(sh(SHOW + "; echo 192.0.2.2 b >> /etc/hosts", name="a"),
+            sh("until grep 192.0.2.2 /etc/hosts; do usleep 20000; done", name="b"), pod=FILES)
+    eq((out(v, 0), out(v, 1)), (SHOWN, "192.0.2.2 b\n"))
+
+
+def t_resolv_and_hosts_of_a_readonly_app():
+    v = run(sh(SHOW + "; echo x >> /etc/hosts || echo ro", readonly=1), pod=FILES)
+    eq(out(v), SHOWN + "ro\n")
+
+
+def t_resolv_without_etc():
+    # the image has nothing but one program
+    v = run(app("/guestpay", "cat", "/etc/resolv.conf", rootfs="small"), pod=FILES)
+    eq(out(v), "nameserver 192.0.2.1\n")
+
+
+def t_links_of_the_image_are_followed_within_it():
+    v = run(sh(SHOW + "; readlink /etc/resolv.conf; cat /etc/hosts.real", rootfs="links"), pod=FILES)
+    eq(out(v), SHOWN.replace("644 0 0\n644 0 0\n", "644 0 0\n777 0 0\n") + "127.0.0.1 localhost\n")
+
+
+def t_volume_in_their_place_is_the_users():
+    v = run(sh("ls -d /etc/hosts/; cat /etc/resolv.conf", mount="d /etc/hosts"), volumes=["d 0755 0 0"], pod=FILES)
+    eq(out(v), "/etc/hosts/\nnameserver 192.0.2.1\n")
+
+
+def t_directory_in_their_place_is_left():
+    v = run(sh("mkdir -p /x; ls /etc | tr '\\n' ' '", mount="d /etc"), volumes=["d 0755 0 0"], pod=FILES)
+    eq(out(v), "hosts resolv.conf ")
+    v = run(sh("ls /etc", mount="d /etc ro"), volumes=["d 0755 0 0"], pod=FILES)
+    eq((out(v), v.exited()), ("", (0, 0, 0)))
+
+
+def t_images_own_files_stay_without_the_keys():
+    eq(out(run(sh("ls /etc | tr '\\n' ' '"))), "group notexec passwd ")
 
 
 # ---- file systems ----------------------------------------------------------------------------

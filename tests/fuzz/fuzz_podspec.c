@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "guest-init/pod.h"
+#include "guest-init/rtnl.h"
 
 static void check(bool holds)
 {
@@ -38,6 +39,35 @@ static void check_app(const struct pod *pod, const struct app *a)
 	check(a->stop_signal >= 1 && a->stop_signal <= 64);
 }
 
+static void check_networks(const struct pod *pod)
+{
+	struct rtnl_msg m;
+
+	for (unsigned i = 0; i < pod->nr_nics; i++) {
+		const struct nic *n = &pod->nics[i];
+
+		check(n->name[0] && strlen(n->name) < IFNAMSIZ && !strchr(n->name, '/'));
+		check(!n->mtu || (n->mtu >= NIC_MTU_MIN && n->mtu <= UINT16_MAX));
+	}
+	for (unsigned i = 0; i < pod->nr_addrs; i++) {
+		const struct nic_addr *a = &pod->addrs[i];
+
+		check(a->nic >= pod->nics && a->nic < pod->nics + pod->nr_nics);
+		check(a->addr.prefix <= cidr_bits(a->addr.family));
+		rtnl_add_addr(&m, 1, &a->addr, a->no_prefix_route);
+		check(m.hdr.nlmsg_len <= sizeof(m));
+	}
+	for (unsigned i = 0; i < pod->nr_routes; i++) {
+		const struct nic_route *r = &pod->routes[i];
+
+		check(r->nic >= pod->nics && r->nic < pod->nics + pod->nr_nics);
+		check(!r->gw.family || r->gw.family == r->dst.family);
+		check(!r->src.family || r->src.family == r->dst.family);
+		rtnl_add_route(&m, 1, r, false);
+		check(m.hdr.nlmsg_len <= sizeof(m));
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -52,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(e.msg[0] && pod.nr_apps == 0);
 	} else {
 		check(pod.nr_apps >= 1 && pod.nr_apps <= PROTO_MAX_APPS);
+		check_networks(&pod);
 		for (unsigned i = 0; i < pod.nr_apps; i++)
 			check_app(&pod, &pod.apps[i]);
 	}

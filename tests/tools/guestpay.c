@@ -49,6 +49,19 @@ static int eat(void)
 	}
 }
 
+static int cat(const char *path)
+{
+	char buf[4096];
+	int fd = open(path, O_RDONLY);
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+		if (write(1, buf, (size_t)n) < 0)
+			return 3;
+	}
+	return n < 0 ? 4 : 0;
+}
+
 /* A daemon that holds standard output and outlives its parent. */
 static int orphan(void)
 {
@@ -100,6 +113,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(verb, "spew") && argc > 2)
 		return spew(strtoull(argv[2], NULL, 10));
+	if (!strcmp(verb, "cat") && argc > 2)
+		return cat(argv[2]);
 	if (!strcmp(verb, "eat"))
 		return eat();
 	if (!strcmp(verb, "orphan"))

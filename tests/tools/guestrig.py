@@ -26,13 +26,16 @@ def record(key, value):
     return b"%s %d\n%s\n" % (key.encode(), len(value), value)
 
 
-def spec(apps, hostname="pod", scratch="tmpfs 0", volumes=(), debug=True):
-    """apps: a list of dicts; a list as value stands for the key once per item."""
+def spec(apps, hostname="pod", scratch="tmpfs 0", volumes=(), debug=True, pod=()):
+    """apps: a list of dicts; a list as value stands for the key once per item.
+    pod: more records of the pod, (key, value)."""
     out = record("vpod-spec", "1") + record("hostname", hostname) + record("scratch", scratch)
     for v in volumes:
         out += record("volume", v)
     if debug:
         out += record("debug", "1")
+    for key, value in pod:
+        out += record(key, value)
     for app in apps:
         app = dict(app)
         out += record("app", app.pop("app"))
@@ -70,8 +73,8 @@ u=__rdtsc();printf("%.0f",(u-t)/(((b.tv_sec-a.tv_sec)*1e9+b.tv_nsec-a.tv_nsec)/1
 
 class Guest:
     def __init__(self, kernel, init, text, disks=(), memory=256, khz=2600000, modules=(), cpus=1,
-                 extra=""):
-        """disks: (serial, path, is_readonly)."""
+                 extra="", macs=()):
+        """disks: (serial, path, is_readonly).  macs: of NICs with QEMU's user network."""
         self.dir = tempfile.mkdtemp(prefix="guestrig")
         files = {"dev": (0o040755, b""), "dev/console": (0o020600, b""),
                  "init": (0o100755, open(init, "rb").read()), "pod.spec": (0o100600, text)}
@@ -96,6 +99,8 @@ class Guest:
         for i, (serial, path, ro) in enumerate(disks):
             argv += ["-drive", f"id=d{i},if=none,format=raw,file={path},readonly={'on' if ro else 'off'}",
                      "-device", f"virtio-blk-device,drive=d{i},serial={serial}"]
+        for i, mac in enumerate(macs):
+            argv += ["-netdev", f"user,id=n{i}", "-device", f"virtio-net-device,netdev=n{i},mac={mac}"]
         self.began = time.monotonic()
         self.qemu = subprocess.Popen(argv, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()

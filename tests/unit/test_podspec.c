@@ -98,6 +98,86 @@ static void podspec_reads_every_key(void **state)
 	assert_int_equal(pod.apps[1].gids[0], 8);
 }
 
+#define NIC "nic eth0 02:00:00:00:00:01 1500\n"
+
+static void podspec_reads_networks(void **state)
+{
+	const struct nic_route *r = pod.routes;
+	char buf[CIDR_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(
+		parse(NIC
+		      "nic net1.5 0a:00:00:00:00:FF 0\naddr eth0 10.1.2.3/24\n"
+		      "addr net1.5 fd00::2/64 noprefixroute\nroute eth0 0.0.0.0/0 10.1.2.1\n"
+		      "route net1.5 10.9.0.0/16 - src 10.1.2.3 scope 253 table 1000 priority 7 "
+		      "advmss 1300 mtu 1400\nroute net1.5 ::/0 fe80::1\nresolv \nhosts x y\n" APP),
+		0);
+	assert_int_equal(pod.nr_nics, 2);
+	assert_string_equal(pod.nics[1].name, "net1.5");
+	assert_int_equal(pod.nics[1].mac[5], 255);
+	assert_int_equal(pod.nics[0].mtu, 1500);
+	assert_int_equal(pod.nr_addrs, 2);
+	assert_ptr_equal(pod.addrs[1].nic, &pod.nics[1]);
+	assert_string_equal(cidr_text(&pod.addrs[1].addr, buf), "fd00::2/64");
+	assert_true(pod.addrs[1].no_prefix_route && !pod.addrs[0].no_prefix_route);
+	assert_int_equal(pod.nr_routes, 3);
+	assert_string_equal(cidr_text_addr(&r[0].gw, buf), "10.1.2.1");
+	assert_true(!r[0].has_scope && !r[0].src.family && !r[0].table);
+	assert_int_equal(r[1].gw.family, 0);
+	assert_string_equal(cidr_text_addr(&r[1].src, buf), "10.1.2.3");
+	assert_true(r[1].has_scope && r[1].scope == 253);
+	assert_int_equal(r[1].table, 1000);
+	assert_int_equal(r[1].priority, 7);
+	assert_int_equal(r[1].advmss, 1300);
+	assert_int_equal(r[1].mtu, 1400);
+	assert_string_equal(pod.resolv, "");
+	assert_string_equal(pod.hosts, "x y");
+}
+
+static void podspec_refuses_bad_networks(void **state)
+{
+	(void)state;
+	refuses("nic eth0 02:00:00:00:00:01\n" APP, "nic");
+	refuses("nic lo 02:00:00:00:00:01 0\n" APP, "nic");
+	refuses("nic all 02:00:00:00:00:01 0\n" APP, "nic");
+	refuses("nic vpodnic0 02:00:00:00:00:01 0\n" APP, "nic");
+	refuses("nic ../x 02:00:00:00:00:01 0\n" APP, "nic");
+	refuses("nic eth0/x 02:00:00:00:00:01 0\n" APP, "nic");
+	refuses("nic  02:00:00:00:00:01 0\n" APP, "nic");
+	refuses("nic abcdefghijklmnop 02:00:00:00:00:01 0\n" APP, "nic");
+	refuses("nic eth0 02:00:00:00:00 0\n" APP, "nic");
+	refuses("nic eth0 02:00:00:00:00:01 67\n" APP, "nic");
+	refuses("nic eth0 02:00:00:00:00:01 65536\n" APP, "nic");
+	refuses(NIC NIC APP, "nic");
+	refuses(NIC "nic eth1 02:00:00:00:00:01 0\n" APP, "nic");
+	refuses("addr eth0 10.0.0.1/24\n" NIC APP, "unknown nic 'eth0'");
+	refuses(NIC "addr eth0 10.0.0.1\n" APP, "addr");
+	refuses(NIC "addr eth0 10.0.0.1/33\n" APP, "addr");
+	refuses(NIC "addr eth0 10.0.0/24\n" APP, "addr");
+	refuses(NIC "addr eth0 10.0.0.1/24 nodad\n" APP, "addr");
+	refuses(NIC "addr eth0 10.0.0.1/24 noprefixroute x\n" APP, "addr");
+	refuses(NIC "route eth1 0.0.0.0/0 -\n" APP, "unknown nic 'eth1'");
+	refuses(NIC "route eth0 default 10.0.0.1\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0\n" APP, "route");
+	refuses(NIC "route eth0 10.0.0.1/24 -\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 ::1\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 10.0.0.1/24\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 - src fd00::1\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 - src\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 - mtu 1 \n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 - mtu 1400 mtu 1400\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 - scope 0 scope 0\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 - scope 255\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 - table 0\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 - priority 4294967296\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 - colour 1\n" APP, "route");
+	refuses(NIC "route eth0 0.0.0.0/0 - mtu 1400 advmss 1 priority 1 table 1 scope 0 "
+		    "src 10.0.0.1 mtu 1400\n" APP,
+		"route");
+	refuses(APP NIC, "wrong place");
+}
+
 static void podspec_has_defaults(void **state)
 {
 	const struct app *a = &pod.apps[0];
@@ -216,6 +296,20 @@ static void podspec_refuses_too_many(void **state)
 	for (unsigned i = 0; i < POD_MAX_GIDS + 1; i++)
 		sb_adds(&b, "gid 1\n");
 	refuses(b.buf, "too many of gid");
+	sb_reset(&b);
+	for (unsigned i = 0; i < POD_MAX_NICS + 1; i++)
+		sb_addf(&b, "nic eth%u 02:00:00:00:00:%02x 0\n", i, i);
+	refuses(b.buf, "too many of nic");
+	sb_reset(&b);
+	sb_adds(&b, NIC);
+	for (unsigned i = 0; i < POD_MAX_ADDRS + 1; i++)
+		sb_adds(&b, "addr eth0 10.0.0.1/8\n");
+	refuses(b.buf, "too many of addr");
+	sb_reset(&b);
+	sb_adds(&b, NIC);
+	for (unsigned i = 0; i < POD_MAX_ROUTES + 1; i++)
+		sb_adds(&b, "route eth0 10.0.0.0/8 -\n");
+	refuses(b.buf, "too many of route");
 	sb_free(&b);
 }
 
@@ -223,6 +317,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(podspec_reads_every_key),
+		cmocka_unit_test(podspec_reads_networks),
+		cmocka_unit_test(podspec_refuses_bad_networks),
 		cmocka_unit_test(podspec_has_defaults),
 		cmocka_unit_test(podspec_values_hold_any_byte_but_nul),
 		cmocka_unit_test(podspec_refuses_broken_records),
