@@ -19,6 +19,7 @@ void mux_init(struct mux *m, int fd,
 	m->fd = fd;
 	m->in_len = m->out_from = m->out_to = 0;
 	m->is_full = false;
+	m->port = NULL;
 	m->frame = frame;
 	m->ctx = ctx;
 }
@@ -138,6 +139,14 @@ ssize_t mux_pump(struct mux *m, int fd, unsigned session, unsigned stream, size_
 	return n;
 }
 
+/* Whoever flushes: what waits here must not wait for the next event of somebody else. */
+static void set_full(struct mux *m, bool is_full)
+{
+	m->is_full = is_full;
+	if (m->port)
+		loop_set_events(m->port, EPOLLIN | (is_full ? EPOLLOUT : 0u));
+}
+
 int mux_flush(struct mux *m)
 {
 	ssize_t n;
@@ -145,12 +154,15 @@ int mux_flush(struct mux *m)
 	while (m->out_from < m->out_to) {
 		n = write(m->fd, m->out + m->out_from, m->out_to - m->out_from);
 		if (n < 0) {
-			m->is_full = true;
-			return errno == EAGAIN ? 0 : -1;
+			int num = errno;
+
+			set_full(m, true);
+			errno = num;
+			return num == EAGAIN ? 0 : -1;
 		}
 		m->out_from += (size_t)n;
 	}
-	m->is_full = false;
+	set_full(m, false);
 	m->out_from = m->out_to = 0;
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/loop.h"
 #include "guest-init/proto.h"
 
 #define MUX_BATCH (32u * 1024u) /* the most that virtio_console takes in one write */
@@ -33,7 +34,8 @@ struct mux {
 	int fd;
 	size_t in_len;
 	size_t out_from, out_to;
-	bool is_full; /* the stream took less than we had: wait until it is writable */
+	bool is_full;	     /* the stream took less than we had: wait until it is writable */
+	struct source *port; /* what waits for that in the loop; NULL: nothing yet */
 	void (*frame)(void *ctx, const struct proto_hdr *h, const uint8_t *payload);
 	void *ctx;
 	uint8_t in[MUX_IN];
@@ -64,7 +66,9 @@ size_t mux_room(const struct mux *m);
  */
 ssize_t mux_pump(struct mux *m, int fd, unsigned session, unsigned stream, size_t max);
 
-/* Writes what is queued and notes whether the stream is full.  0, or -1 with errno: it is broken.
+/*
+ * Writes what is queued, notes whether the stream is full, and makes m->port wait accordingly.
+ * 0, or -1 with errno: it is broken.
  */
 int mux_flush(struct mux *m);
 

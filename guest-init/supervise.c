@@ -174,9 +174,7 @@ static void flush(struct keeper *k)
 	if (mux_flush(k->mux) < 0) {
 		err_set(&e, errno, "cannot write to the host");
 		fail(k, &e);
-		return;
 	}
-	loop_set_events(&k->port, EPOLLIN | (k->mux->is_full ? EPOLLOUT : 0u));
 }
 
 static void children_ready(struct source *src, uint32_t events)
@@ -391,6 +389,7 @@ static int prepare(struct keeper *k, struct err *e)
 	    timer_init(&k->loop, &k->grace, grace_over, e) < 0 ||
 	    loop_add(&k->loop, &k->port, k->mux->fd, EPOLLIN, port_ready, e) < 0)
 		return -1;
+	k->mux->port = &k->port;
 	for (unsigned i = 0; i < k->pod->nr_apps; i++) {
 		struct run *r = &k->runs[i];
 

@@ -267,6 +267,32 @@ static void user_groups_by_name_and_member(void **state)
 	assert_int_equal(u.groups[1], 80);
 }
 
+static void mux_waits_for_room_whoever_flushes(void **state)
+{
+	struct source port = { .fd = -1 };
+	static char chunk[65536];
+	struct loop l = { 0 };
+	struct err e;
+
+	(void)state;
+	assert_int_equal(loop_init(&l, &e), 0);
+	assert_int_equal(loop_add(&l, &port, ours, EPOLLIN, NULL, &e), 0);
+	mux.port = &port;
+	while (write(ours, chunk, sizeof(chunk)) > 0)
+		;
+	mux_send(&mux, PROTO_READY, PROTO_POD, 0, NULL, 0);
+	assert_int_equal(mux_flush(&mux), 0);
+	assert_true(mux.is_full);
+	assert_int_equal(port.events, EPOLLIN | EPOLLOUT);
+	while (read(peer, chunk, sizeof(chunk)) > 0)
+		;
+	assert_int_equal(mux_flush(&mux), 0);
+	assert_false(mux.is_full);
+	assert_int_equal(port.events, EPOLLIN);
+	loop_remove(&port);
+	loop_close(&l);
+}
+
 int main(void)
 {
 #define MUX(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -275,6 +301,7 @@ int main(void)
 		MUX(mux_pump_keeps_to_the_credit),
 		MUX(mux_batches_fill_up_exactly),
 		MUX(mux_survives_a_full_stream),
+		MUX(mux_waits_for_room_whoever_flushes),
 		MUX(mux_receives_frames_in_any_cut),
 		MUX(mux_refuses_oversized_frames_and_the_end),
 		cmocka_unit_test(user_passwd_is_read_leniently),
