@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # base: knows nothing of pods, images or VMs; depends on nothing of ours.
-BASE_OBJS := $(call objects,base,cidr.c err.c fs.c helper.c jail.c json.c log.c loop.c num.c options.c spawn.c \
+BASE_OBJS := $(call objects,base,cidr.c err.c fs.c helper.c jail.c json.c log.c loop.c num.c options.c sha512.c spawn.c \
 	strbuf.c uuid.c)
 # Apart from them, for what reads what strangers wrote: it needs libseccomp.
 WORKER_OBJS := $(call objects,base,worker.c)
