@@ -14,6 +14,7 @@
 
 #include "base/loop.h"
 #include "cgroup.h"
+#include "metadata.h"
 #include "modules.h"
 #include "mounts.h"
 #include "mux.h"
@@ -76,7 +77,8 @@ static int prepare_pod(struct err *e)
 		if (rootfs_mount(&pod, i, e) < 0)
 			return err_wrap(e, "cannot make the rootfs of app %s", pod.apps[i].name);
 	}
-	return net_configure(&pod, e); /* last: meanwhile the devices appear */
+	/* late: meanwhile the devices appear */
+	return net_configure(&pod, e) < 0 ? -1 : metadata_listen(&pod, e);
 }
 
 /* Without the port there is nobody to tell but the console. */

@@ -2,7 +2,7 @@
 # guest-init: vpod-init, PID 1 of the guest.  Static with musl, so built apart from the rest, and
 # without sanitizers: its portable parts are tested natively (tests/unit).
 INIT_SRCS := $(addprefix guest-init/,main.c app.c appfs.c caps.c cgroup.c copy.c disk.c exec.c \
-	modules.c mounts.c mux.c net.c netfiles.c netlink.c podspec.c podspec_net.c port.c rootfs.c \
+	metadata.c modules.c mounts.c mux.c net.c netfiles.c netlink.c podspec.c podspec_net.c port.c rootfs.c \
 	rtnl.c say.c shutdown.c streams.c supervise.c sys.c tty.c user.c volumes.c) \
 	base/cidr.c base/err.c base/loop.c base/num.c
 INIT_OBJS := $(patsubst %.c,$(O)/init/%.o,$(INIT_SRCS))

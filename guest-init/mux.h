@@ -22,10 +22,12 @@
 #define MUX_BATCH (32u * 1024u) /* the most that virtio_console takes in one write */
 /*
  * Room for control frames: of each app, FAILED or (STARTED and EXITED), three stream ends, and the
- * few CREDITs that the host's window allows; of the pod HELLO, READY, FAILED, DONE.
+ * few CREDITs that the host's window allows; of a connection OPEN, EOF, END, and CREDITs likewise;
+ * of the pod HELLO, READY, FAILED, DONE.
  */
 #define MUX_CONTROL (32u * 1024u)
-static_assert((PROTO_MAX_APPS + 1) * (sizeof(struct proto_failed) + 160) < MUX_CONTROL,
+static_assert((PROTO_MAX_APPS + 1) * (sizeof(struct proto_failed) + 160) + PROTO_MAX_CONNS * 160 <
+		      MUX_CONTROL,
 	      "every control frame fits");
 
 #define MUX_IN (64u * 1024u)

@@ -99,6 +99,7 @@ struct pod {
 	uint64_t scratch_bytes;	  /* of the tmpfs; 0: half of memory */
 	const char *resolv;	  /* content of /etc/resolv.conf; NULL: the images' own */
 	const char *hosts;	  /* content of /etc/hosts; likewise */
+	uint16_t metadata_port;	  /* of the metadata service; 0: none */
 	bool is_debug;
 	unsigned nr_nics, nr_addrs, nr_routes;
 	struct nic nics[POD_MAX_NICS];

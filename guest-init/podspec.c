@@ -153,6 +153,17 @@ static int set_hosts(struct pod *pod, struct app *app, char *value, struct err *
 	return 0;
 }
 
+static int set_metadata(struct pod *pod, struct app *app, char *value, struct err *e)
+{
+	uint64_t port;
+
+	(void)app;
+	if (num_parse_u64(value, 1, UINT16_MAX, &port) < 0)
+		return podspec_bad_value("metadata", e);
+	pod->metadata_port = (uint16_t)port;
+	return 0;
+}
+
 static int set_rootfs(struct pod *pod, struct app *app, char *value, struct err *e)
 {
 	(void)pod;
@@ -442,6 +453,7 @@ static const struct key keys[] = {
 	{ "route", true, podspec_add_route },
 	{ "resolv", true, set_resolv },
 	{ "hosts", true, set_hosts },
+	{ "metadata", true, set_metadata },
 	{ "app", true, begin_app },
 	{ "rootfs", false, set_rootfs },
 	{ "readonly", false, set_readonly },

@@ -33,6 +33,8 @@
  *			is taken to be on the link
  *	resolv		content of /etc/resolv.conf of every app; absent: the image's own
  *	hosts		content of /etc/hosts, likewise
+ *	metadata	port of 127.0.0.1 on which the metadata service listens; absent: there is
+ *none
  *
  * App keys (an app's name is unique)
  *	app		name

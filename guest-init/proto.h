@@ -10,6 +10,10 @@
  * bytes of at most PROTO_MAX_PAYLOAD, and which type is legal when is a table (stage0/guest.c).
  *
  * Sessions: session N is app N of the pod spec, in its order.  PROTO_POD is the pod itself.
+ * PROTO_CONN + N is a connection that an app has made to the metadata service, which the guest
+ * hands on as bytes: it sends them on PROTO_STDOUT and gets the answer on PROTO_STDIN.  It begins
+ * with the guest's OPEN.  Each side ends it with one END, after which it sends nothing more of it
+ * and throws away what comes; when both have, the number is free.
  *
  * Flow control: DATA on a stream needs credit.  Each stream of each session begins with
  * PROTO_WINDOW bytes of credit for its sender; the receiver returns CREDIT when it has handed the
@@ -28,7 +32,9 @@
 
 #define PROTO_MAX_PAYLOAD 4096u
 #define PROTO_WINDOW (128u * 1024u)
-#define PROTO_MAX_APPS 32u /* sessions 0..31 */
+#define PROTO_MAX_APPS 32u	  /* sessions 0..31 */
+#define PROTO_CONN PROTO_MAX_APPS /* sessions 32..39 */
+#define PROTO_MAX_CONNS 8u
 #define PROTO_POD 0xffffu
 
 enum proto_stream { PROTO_STDIN, PROTO_STDOUT, PROTO_STDERR, PROTO_NR_STREAMS };
@@ -41,11 +47,13 @@ enum proto_type {
 	PROTO_APP_EXITED,  /* struct proto_exited; all output of the app was sent before it */
 	PROTO_FAILED,	   /* struct proto_failed; an app that could not start, or the pod */
 	PROTO_DONE, /* empty; file systems are synced and unmounted, the guest may be cut off */
+	PROTO_OPEN, /* empty; a connection begins */
 	/* both ways, on (session, stream) */
 	PROTO_DATA = 16, /* 1..PROTO_MAX_PAYLOAD bytes */
 	PROTO_EOF,	 /* empty; the sender will send no more DATA on this stream */
 	PROTO_CREDIT,	 /* struct proto_credit; receiver -> sender of the stream */
 	PROTO_CLOSE,	 /* empty; receiver -> sender: nobody reads this stream any more */
+	PROTO_END,	 /* empty; of a connection, see above */
 	/* host -> guest */
 	PROTO_STOP = 32, /* struct proto_stop; session PROTO_POD: end all apps */
 	PROTO_SIGNAL,	 /* struct proto_signal; to one app, or to all with PROTO_POD */

@@ -25,6 +25,7 @@
 #include "base/cleanup.h"
 #include "base/loop.h"
 #include "cgroup.h"
+#include "metadata.h"
 #include "say.h"
 #include "streams.h"
 
@@ -288,7 +289,9 @@ static void host_frame(void *ctx, const struct proto_hdr *h, const uint8_t *p)
 
 	err_set(&e, 0, "cannot take a frame of type %u, session %u, %u bytes from the host",
 		h->type, h->session, h->len);
-	if (!is_legal(k, h))
+	if (h->session >= PROTO_CONN && h->session != PROTO_POD)
+		r = metadata_frame(h, p, &e);
+	else if (!is_legal(k, h))
 		r = -1;
 	else if (h->type == PROTO_STOP)
 		r = host_stop(k, p);
@@ -308,6 +311,7 @@ static void serve_all(struct keeper *k)
 		if (s == RUN_RUNNING || s == RUN_DRAINING)
 			streams_service(&k->runs[i].io);
 	}
+	metadata_service();
 }
 
 static void port_ready(struct source *src, uint32_t events)
@@ -387,7 +391,8 @@ static int prepare(struct keeper *k, struct err *e)
 {
 	if (loop_init(&k->loop, e) < 0 || watch_children(k, e) < 0 ||
 	    timer_init(&k->loop, &k->grace, grace_over, e) < 0 ||
-	    loop_add(&k->loop, &k->port, k->mux->fd, EPOLLIN, port_ready, e) < 0)
+	    loop_add(&k->loop, &k->port, k->mux->fd, EPOLLIN, port_ready, e) < 0 ||
+	    metadata_start(&k->loop, k->mux, e) < 0)
 		return -1;
 	k->mux->port = &k->port;
 	for (unsigned i = 0; i < k->pod->nr_apps; i++) {

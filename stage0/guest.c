@@ -31,11 +31,13 @@
 #define PID_MAX 4194304u
 #define ERRNO_MAX 4095u
 
+enum scope { OF_POD, OF_APP, OF_CONN };
+
 struct rule {
 	uint8_t type;
-	bool is_of_app; /* session is an app, otherwise PROTO_POD */
-	uint8_t pod;	/* states in which it is legal: bits */
-	uint8_t app;
+	enum scope scope; /* what its session is */
+	uint8_t pod;	  /* states in which it is legal: bits */
+	uint8_t one;	  /* likewise of the app or the connection */
 	uint8_t streams;
 	uint32_t min, max; /* length */
 	const char *name;
@@ -191,34 +193,51 @@ static const char *on_close(struct guest *g, const struct proto_hdr *h, const ui
 
 /* clang-format off */
 static const struct rule rules[] = {
-	/* type, of app, pod states, app states, streams, min, max, name, handler */
-	{ PROTO_HELLO, false, BIT(GUEST_NEW), 0, BIT(0),
+	/* type, scope, pod states, app's or connection's states, streams, min, max, name, handler */
+	{ PROTO_HELLO, OF_POD, BIT(GUEST_NEW), 0, BIT(0),
 	  sizeof(struct proto_hello), sizeof(struct proto_hello), "HELLO", on_hello },
-	{ PROTO_READY, false, BIT(GUEST_BOOTING), 0, BIT(0), 0, 0, "READY", on_ready },
-	{ PROTO_APP_STARTED, true, BIT(GUEST_READY), BIT(GUEST_APP_WAITING), BIT(0),
+	{ PROTO_READY, OF_POD, BIT(GUEST_BOOTING), 0, BIT(0), 0, 0, "READY", on_ready },
+	{ PROTO_APP_STARTED, OF_APP, BIT(GUEST_READY), BIT(GUEST_APP_WAITING), BIT(0),
 	  sizeof(struct proto_started), sizeof(struct proto_started), "APP_STARTED", on_started },
-	{ PROTO_APP_EXITED, true, BIT(GUEST_READY), BIT(GUEST_APP_RUNNING), BIT(0),
+	{ PROTO_APP_EXITED, OF_APP, BIT(GUEST_READY), BIT(GUEST_APP_RUNNING), BIT(0),
 	  sizeof(struct proto_exited), sizeof(struct proto_exited), "APP_EXITED", on_exited },
-	{ PROTO_FAILED, true, BIT(GUEST_BOOTING) | BIT(GUEST_READY), BIT(GUEST_APP_WAITING), BIT(0),
+	{ PROTO_FAILED, OF_APP, BIT(GUEST_BOOTING) | BIT(GUEST_READY), BIT(GUEST_APP_WAITING), BIT(0),
 	  sizeof(struct proto_failed), sizeof(struct proto_failed), "FAILED", on_failed },
-	{ PROTO_FAILED, false, BIT(GUEST_ILL) | BIT(GUEST_BOOTING) | BIT(GUEST_READY), 0, BIT(0),
+	{ PROTO_FAILED, OF_POD, BIT(GUEST_ILL) | BIT(GUEST_BOOTING) | BIT(GUEST_READY), 0, BIT(0),
 	  sizeof(struct proto_failed), sizeof(struct proto_failed), "FAILED", on_failed },
-	{ PROTO_DONE, false, BIT(GUEST_BOOTING) | BIT(GUEST_READY) | BIT(GUEST_FAILED), 0, BIT(0),
+	{ PROTO_DONE, OF_POD, BIT(GUEST_BOOTING) | BIT(GUEST_READY) | BIT(GUEST_FAILED), 0, BIT(0),
 	  0, 0, "DONE", on_done },
-	{ PROTO_DATA, true, BIT(GUEST_READY), BIT(GUEST_APP_RUNNING), OUTPUTS,
+	{ PROTO_DATA, OF_APP, BIT(GUEST_READY), BIT(GUEST_APP_RUNNING), OUTPUTS,
 	  1, GUEST_IN /* of joined frames, see join_data() */, "DATA", on_data },
-	{ PROTO_EOF, true, BIT(GUEST_READY), BIT(GUEST_APP_RUNNING), OUTPUTS, 0, 0, "EOF", on_eof },
-	{ PROTO_CREDIT, true, BIT(GUEST_READY), BIT(GUEST_APP_RUNNING), BIT(PROTO_STDIN),
+	{ PROTO_EOF, OF_APP, BIT(GUEST_READY), BIT(GUEST_APP_RUNNING), OUTPUTS, 0, 0, "EOF", on_eof },
+	{ PROTO_CREDIT, OF_APP, BIT(GUEST_READY), BIT(GUEST_APP_RUNNING), BIT(PROTO_STDIN),
 	  sizeof(struct proto_credit), sizeof(struct proto_credit), "CREDIT", on_credit },
-	{ PROTO_CLOSE, true, BIT(GUEST_READY), BIT(GUEST_APP_RUNNING), BIT(PROTO_STDIN),
+	{ PROTO_CLOSE, OF_APP, BIT(GUEST_READY), BIT(GUEST_APP_RUNNING), BIT(PROTO_STDIN),
 	  0, 0, "CLOSE", on_close },
+	{ PROTO_OPEN, OF_CONN, BIT(GUEST_READY), BIT(GUEST_CONN_FREE), BIT(0),
+	  0, 0, "OPEN", guest_conn_on_open },
+	{ PROTO_DATA, OF_CONN, BIT(GUEST_READY), BIT(GUEST_CONN_OPEN), BIT(PROTO_STDOUT),
+	  1, GUEST_IN, "DATA", guest_conn_on_data },
+	{ PROTO_EOF, OF_CONN, BIT(GUEST_READY), BIT(GUEST_CONN_OPEN), BIT(PROTO_STDOUT),
+	  0, 0, "EOF", guest_conn_on_eof },
+	{ PROTO_CREDIT, OF_CONN, BIT(GUEST_READY), BIT(GUEST_CONN_OPEN), BIT(PROTO_STDIN),
+	  sizeof(struct proto_credit), sizeof(struct proto_credit), "CREDIT", guest_conn_on_credit },
+	{ PROTO_END, OF_CONN, BIT(GUEST_READY), BIT(GUEST_CONN_OPEN), BIT(0),
+	  0, 0, "END", guest_conn_on_end },
 };
 /* clang-format on */
+
+static enum scope scope_of(unsigned session)
+{
+	if (session == PROTO_POD)
+		return OF_POD;
+	return session >= PROTO_CONN && session < PROTO_CONN + PROTO_MAX_CONNS ? OF_CONN : OF_APP;
+}
 
 static const struct rule *rule_find(const struct proto_hdr *h)
 {
 	for (size_t i = 0; i < nitems(rules); i++) {
-		if (rules[i].type == h->type && rules[i].is_of_app == (h->session != PROTO_POD))
+		if (rules[i].type == h->type && rules[i].scope == scope_of(h->session))
 			return &rules[i];
 	}
 	return NULL;
@@ -235,12 +254,16 @@ static void guest_break(struct guest *g, const char *why)
 static const char *rule_check(const struct guest *g, const struct rule *r,
 			      const struct proto_hdr *h)
 {
-	if (r->is_of_app && h->session >= g->nr_apps)
+	if (r->scope == OF_APP && h->session >= g->nr_apps)
 		return "no such app";
+	if (r->scope == OF_CONN && !g->takes_conns)
+		return "this pod has no metadata service";
 	if (!(r->pod & BIT(g->state)))
 		return "not now";
-	if (r->is_of_app && !(r->app & BIT(g->apps[h->session].state)))
+	if (r->scope == OF_APP && !(r->one & BIT(g->apps[h->session].state)))
 		return "not in this state of the app";
+	if (r->scope == OF_CONN && !(r->one & BIT(g->conns[h->session - PROTO_CONN].state)))
+		return "not in this state of the connection";
 	if (h->stream >= PROTO_NR_STREAMS || !(r->streams & BIT(h->stream)))
 		return "not on this stream";
 	if (h->len < r->min || h->len > r->max)
@@ -388,6 +411,8 @@ void guest_free(struct guest *g)
 		return; /* guest_ready() calls again */
 	for (unsigned i = 0; i < g->nr_apps; i++)
 		free(g->apps[i].in.ring);
+	for (unsigned i = 0; i < PROTO_MAX_CONNS; i++)
+		free(g->conns[i].in.ring);
 	close(g->fd);
 	free(g);
 }

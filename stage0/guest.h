@@ -40,6 +40,16 @@ struct guest_events {
 	void (*stdin_room)(void *ctx, unsigned app);
 	/* Nobody in the guest reads the app's standard input any more. */
 	void (*stdin_closed)(void *ctx, unsigned app);
+	/*
+	 * Connections, only after guest_take_conns().  Data that conn_data() got is consumed. After
+	 * conn_gone() nothing of it may be sent; after guest_conn_end() nothing of it is told,
+	 * until the next conn_open() of its number.
+	 */
+	void (*conn_open)(void *ctx, unsigned conn);
+	void (*conn_data)(void *ctx, unsigned conn, const void *p, size_t n);
+	void (*conn_eof)(void *ctx, unsigned conn);
+	void (*conn_room)(void *ctx, unsigned conn); /* guest_conn_room() is no longer 0 */
+	void (*conn_gone)(void *ctx, unsigned conn);
 	void (*done)(void *ctx);
 	/* The stream ended (why = NULL: end of file, the VM is gone) or the guest broke the
 	 * protocol. */
@@ -60,6 +70,12 @@ void guest_close_output(struct guest *g, unsigned app, enum proto_stream s);
 size_t guest_stdin_room(const struct guest *g, unsigned app);
 void guest_stdin(struct guest *g, unsigned app, const void *p, size_t n); /* n <= room */
 void guest_stdin_eof(struct guest *g, unsigned app);
+
+/* The guest may open connections: until then it breaks the protocol with one. */
+void guest_take_conns(struct guest *g);
+size_t guest_conn_room(const struct guest *g, unsigned conn);
+void guest_conn_send(struct guest *g, unsigned conn, const void *p, size_t n); /* n <= room */
+void guest_conn_end(struct guest *g, unsigned conn); /* behind what was sent */
 
 void guest_stop(struct guest *g, uint32_t grace_ms);
 void guest_signal(struct guest *g, unsigned app, int signo); /* PROTO_POD: all */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to guest.c, which reads, and guest_send.c, which writes. */
+/* Private to guest.c, which reads, guest_send.c, which writes, and guest_conn.c, connections. */
 #ifndef VPOD_STAGE0_GUEST_INTERNAL_H
 #define VPOD_STAGE0_GUEST_INTERNAL_H
 
@@ -50,6 +50,19 @@ struct guest_app {
 	struct proto_winsize winsize;
 };
 
+/* A connection to the metadata service. */
+enum guest_conn_state {
+	GUEST_CONN_FREE,
+	GUEST_CONN_OPEN,
+	GUEST_CONN_ENDING, /* the guest has ended it, we have not yet */
+};
+
+struct guest_conn {
+	enum guest_conn_state state;
+	struct guest_output out;
+	struct guest_input in; /* wants_eof, has_ended: of our END */
+};
+
 struct guest {
 	struct source src;
 	int fd;
@@ -66,10 +79,25 @@ struct guest {
 	size_t in_len, out_from, out_len;
 	uint8_t in[GUEST_IN];
 	uint8_t out[GUEST_OUT];
+	bool takes_conns;
+	struct guest_conn conns[PROTO_MAX_CONNS];
 	struct guest_app apps[PROTO_MAX_APPS];
 };
 
 /* Brings about what callers want, as far as the socket takes it. */
 void guest_send_wanted(struct guest *g);
+
+/* Frames of connections, for the table of legal ones.  NULL, or what is wrong. */
+const char *guest_conn_on_open(struct guest *g, const struct proto_hdr *h, const uint8_t *p);
+const char *guest_conn_on_data(struct guest *g, const struct proto_hdr *h, const uint8_t *p);
+const char *guest_conn_on_eof(struct guest *g, const struct proto_hdr *h, const uint8_t *p);
+const char *guest_conn_on_credit(struct guest *g, const struct proto_hdr *h, const uint8_t *p);
+const char *guest_conn_on_end(struct guest *g, const struct proto_hdr *h, const uint8_t *p);
+
+/* Our END was sent. */
+void guest_conn_ended(struct guest_conn *c);
+
+/* Into the ring, n <= the room in it. */
+void guest_input_add(struct guest_input *in, const void *p, size_t n);
 
 #endif

@@ -16,9 +16,13 @@
 
 #define CREDIT_STEP (PROTO_WINDOW / 4) /* returned in such pieces: a few frames per window */
 
-/* All that is urgent, of all apps at once: 2 credits, 2 closes, a size, 64 signals; STOP, signals
+/*
+ * All that is urgent, of all apps at once: 2 credits, 2 closes, a size, 64 signals; a credit of
+ * each connection; STOP, signals
  */
-static_assert((PROTO_MAX_APPS * (2 * 12 + 2 * 8 + 12 + 64 * 12)) + 12 + 64 * 12 <= GUEST_OUT,
+static_assert((PROTO_MAX_APPS * (2 * 12 + 2 * 8 + 12 + 64 * 12)) + PROTO_MAX_CONNS * 12 + 12 +
+			      64 * 12 <=
+		      GUEST_OUT,
 	      "urgent frames fit, so guest_send_wanted() need not check");
 
 static void put(struct guest *g, enum proto_type type, unsigned session, unsigned stream,
@@ -66,6 +70,19 @@ static void put_output_wants(struct guest *g, unsigned app, unsigned k)
 	put(g, PROTO_CREDIT, app, PROTO_STDOUT + k, &m, sizeof(m));
 }
 
+static void put_conn_credit(struct guest *g, unsigned conn)
+{
+	struct guest_output *o = &g->conns[conn].out;
+	struct proto_credit m = { .bytes = o->unreturned };
+
+	if (g->conns[conn].state != GUEST_CONN_OPEN || g->conns[conn].in.wants_eof ||
+	    o->has_ended || o->unreturned < CREDIT_STEP)
+		return;
+	o->credit += o->unreturned;
+	o->unreturned = 0;
+	put(g, PROTO_CREDIT, PROTO_CONN + conn, PROTO_STDOUT, &m, sizeof(m));
+}
+
 /* What goes before all data; it always fits into an empty buffer. */
 static void put_urgent(struct guest *g)
 {
@@ -85,40 +102,63 @@ static void put_urgent(struct guest *g)
 		put_output_wants(g, i, 0);
 		put_output_wants(g, i, 1);
 	}
+	for (unsigned i = 0; i < PROTO_MAX_CONNS; i++)
+		put_conn_credit(g, i);
 }
 
-/* One frame of an app's standard input, or its end.  Returns whether there was anything. */
-static bool put_input(struct guest *g, unsigned app)
+/* One frame of what goes to a session, or its end.  Returns whether there was anything. */
+static bool put_input(struct guest *g, unsigned session, struct guest_input *in,
+		      enum proto_type end)
 {
-	struct guest_input *in = &g->apps[app].in;
 	uint32_t n = in->len, edge = PROTO_WINDOW - in->at;
 
-	if (in->has_ended || in->is_closed || g->apps[app].state == GUEST_APP_OVER)
+	if (in->has_ended || in->is_closed)
 		return false;
 	if (n > PROTO_MAX_PAYLOAD)
 		n = PROTO_MAX_PAYLOAD;
 	if (n > edge)
 		n = edge;
 	if (n) {
-		put(g, PROTO_DATA, app, PROTO_STDIN, in->ring + in->at, n);
+		put(g, PROTO_DATA, session, PROTO_STDIN, in->ring + in->at, n);
 		in->at = (in->at + n) % PROTO_WINDOW;
 		in->len -= n;
 		in->credit -= n;
 	} else if (in->wants_eof) {
-		put(g, PROTO_EOF, app, PROTO_STDIN, NULL, 0);
+		put(g, end, session, PROTO_STDIN, NULL, 0);
 		in->has_ended = true;
 	}
 	return n || in->has_ended;
 }
 
+static bool put_app_input(struct guest *g, unsigned app)
+{
+	if (g->apps[app].state == GUEST_APP_OVER)
+		return false;
+	return put_input(g, app, &g->apps[app].in, PROTO_EOF);
+}
+
+static bool put_conn_input(struct guest *g, unsigned conn)
+{
+	struct guest_conn *c = &g->conns[conn];
+
+	if (c->state == GUEST_CONN_FREE || !put_input(g, PROTO_CONN + conn, &c->in, PROTO_END))
+		return false;
+	if (c->in.has_ended)
+		guest_conn_ended(c);
+	return true;
+}
+
 /* Frame by frame in turn, so that no app waits for another's input. */
 static void put_inputs(struct guest *g)
 {
-	unsigned idle = 0;
+	unsigned nr = g->nr_apps + (g->takes_conns ? PROTO_MAX_CONNS : 0), idle = 0;
 
-	while (idle < g->nr_apps && GUEST_OUT - g->out_len >= HDR + PROTO_MAX_PAYLOAD) {
-		idle = put_input(g, g->next) ? 0 : idle + 1;
-		g->next = (g->next + 1) % g->nr_apps;
+	while (idle < nr && GUEST_OUT - g->out_len >= HDR + PROTO_MAX_PAYLOAD) {
+		bool had = g->next < g->nr_apps ? put_app_input(g, g->next)
+						: put_conn_input(g, g->next - g->nr_apps);
+
+		idle = had ? 0 : idle + 1;
+		g->next = (g->next + 1) % nr;
 	}
 }
 
@@ -189,15 +229,10 @@ size_t guest_stdin_room(const struct guest *g, unsigned app)
 	return a->in.credit - a->in.len;
 }
 
-void guest_stdin(struct guest *g, unsigned app, const void *p, size_t n)
+void guest_input_add(struct guest_input *in, const void *p, size_t n)
 {
-	struct guest_input *in = &g->apps[app].in;
-	size_t room = guest_stdin_room(g, app), to, first;
+	size_t to, first;
 
-	if (n > room)
-		n = room; /* the app closed it, or has ended, since the caller asked */
-	if (!n)
-		return;
 	if (!in->ring)
 		in->ring = xmalloc(PROTO_WINDOW);
 	to = (in->at + in->len) % PROTO_WINDOW;
@@ -205,6 +240,18 @@ void guest_stdin(struct guest *g, unsigned app, const void *p, size_t n)
 	memcpy(in->ring + to, p, first);
 	memcpy(in->ring, (const uint8_t *)p + first, n - first);
 	in->len += (uint32_t)n;
+}
+
+void guest_stdin(struct guest *g, unsigned app, const void *p, size_t n)
+{
+	struct guest_input *in = &g->apps[app].in;
+	size_t room = guest_stdin_room(g, app);
+
+	if (n > room)
+		n = room; /* the app closed it, or has ended, since the caller asked */
+	if (!n)
+		return;
+	guest_input_add(in, p, n);
 	guest_send_wanted(g);
 }
 

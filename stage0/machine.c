@@ -20,6 +20,7 @@
 #include "stage0/host.h"
 #include "stage0/initrd.h"
 #include "stage0/manifest.h"
+#include "stage0/metadata.h"
 #include "stage0/pod.h"
 #include "stage0/runopts.h"
 #include "stage0/scratch.h"
@@ -250,8 +251,9 @@ static void make_cmdline(const struct config *cfg, const struct run_args *r, str
 	m->vm.cmdline = m->cmdline;
 }
 
-static int write_initrd(const struct config *cfg, const struct manifest *man, const struct pod *p,
-			struct machine *m, struct err *e)
+static int write_initrd(const struct config *cfg, const struct run_args *r,
+			const struct manifest *man, const struct pod *p, struct machine *m,
+			struct err *e)
 {
 	struct pod running = *p;
 	cleanup_free char *init = helper_path("vpod-init", e), *dir = NULL;
@@ -260,6 +262,8 @@ static int write_initrd(const struct config *cfg, const struct manifest *man, co
 	const struct spec_parts parts = {
 		.rootfs_serials = rootfs,
 		.scratch_serial = man->scratch == SCRATCH_DISK ? SCRATCH_SERIAL : NULL,
+		.metadata_port = r->mds_register ? METADATA_PORT : 0,
+		.metadata_url = METADATA_URL,
 		.debug = cfg->debug,
 	};
 	cleanup_close int fd = -1;
@@ -346,7 +350,7 @@ int machine_build(const struct config *cfg, const struct run_args *r, const stru
 	m->vm.has_acpi = !m->kernel.is_tuned || !m->kernel.has_cmdline_mmio || m->vm.cpus > 1 ||
 			 m->vm.nr_disks > m->caps.max_disks_without_acpi;
 	make_cmdline(cfg, r, m);
-	if (write_initrd(cfg, man, p, m, e) < 0 || vmspec_check(&m->vm, &m->caps, e) < 0)
+	if (write_initrd(cfg, r, man, p, m, e) < 0 || vmspec_check(&m->vm, &m->caps, e) < 0)
 		return -1;
 	if (make_pair(&m->control_fd, &m->vm.control_fd, "control", e) < 0 ||
 	    make_pair(&m->console_fd, &m->vm.console_fd, "console", e) < 0)

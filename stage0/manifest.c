@@ -127,7 +127,7 @@ static void put_mounts(struct strbuf *b, const struct app *a)
 }
 
 static void put_app(struct strbuf *b, const struct manifest *m, const struct app *a,
-		    const char *rootfs_serial)
+		    const struct spec_parts *parts, const char *rootfs_serial)
 {
 	podspec_put(b, "app", a->name);
 	podspec_put(b, "rootfs", rootfs_serial);
@@ -137,6 +137,8 @@ static void put_app(struct strbuf *b, const struct manifest *m, const struct app
 	/* appc's, beneath whatever the image and the user say */
 	podspec_putf(b, "env", "AC_APP_NAME=%s", a->name);
 	podspec_put(b, "env", "container=vpod");
+	if (parts->metadata_port)
+		podspec_putf(b, "env", "AC_METADATA_URL=%s", parts->metadata_url);
 	put_each(b, "env", &a->env);
 	podspec_put(b, "cwd", a->cwd && a->cwd[0] ? a->cwd : "/");
 	if (a->user && a->user[0])
@@ -178,6 +180,8 @@ void manifest_spec(const struct manifest *m, const struct spec_parts *parts, str
 		podspec_put(out, "debug", "1");
 	if (parts->net_records)
 		sb_adds(out, parts->net_records);
+	if (parts->metadata_port)
+		podspec_putf(out, "metadata", "%u", parts->metadata_port);
 	for (i = 0; i < m->nr_apps; i++)
-		put_app(out, m, &m->apps[i], parts->rootfs_serials[i]);
+		put_app(out, m, &m->apps[i], parts, parts->rootfs_serials[i]);
 }

@@ -78,7 +78,9 @@ int manifest_read(const char *text, size_t len, struct manifest *out, struct err
 struct spec_parts {
 	const char *const *rootfs_serials; /* of each app's disk */
 	const char *scratch_serial;	   /* NULL: on tmpfs */
-	const char *net_records; /* nic, addr, route, resolv, hosts, see podspec_put.h; or NULL */
+	const char *net_records;  /* nic, addr, route, resolv, hosts, see podspec_put.h; or NULL */
+	unsigned metadata_port;	  /* 0: no metadata service */
+	const char *metadata_url; /* what apps are told of it */
 	bool debug;
 };
 

@@ -3,12 +3,12 @@
 include stage0/kernel.inc.mk
 
 STAGE0_OBJS := $(call objects,stage0,applog.c cmd.c cmd_cat_manifest.c cmd_doctor.c cmd_fetch.c \
-	cmd_gc.c cmd_help.c cmd_image.c cmd_image_list.c cmd_list.c cmd_logs.c cmd_prepare.c cmd_run.c cmd_status.c \
-	cmd_stop.c cmds.c config.c console.c control.c guest.c guest_send.c host.c hv_kvm.c hv_qemu.c imageuser.c \
-	kvm_probe.c \
-	machine.c manifest.c manifest_json.c pod.c podgc.c podinfo.c podrun.c podspec_put.c qemu.c runcheck.c runmerge.c runopts.c \
-	scratch.c status.c streams.c supervise.c supervise_apps.c table.c timing.c tty.c uids.c uuidarg.c verdict.c \
-	vmspec.c cmd_vmm.c vmm_config.c)
+	cmd_gc.c cmd_help.c cmd_image.c cmd_image_list.c cmd_list.c cmd_logs.c cmd_prepare.c cmd_run.c \
+	cmd_status.c cmd_stop.c cmd_vmm.c cmds.c config.c console.c control.c guest.c guest_conn.c \
+	guest_send.c host.c httpd.c hv_kvm.c hv_qemu.c imageuser.c kvm_probe.c machine.c manifest.c \
+	manifest_json.c metadata.c metadata_form.c pod.c podgc.c podinfo.c podrun.c podspec_put.c qemu.c \
+	runcheck.c runmerge.c runopts.c scratch.c status.c streams.c supervise.c supervise_apps.c \
+	supervise_metadata.c table.c timing.c tty.c uids.c uuidarg.c verdict.c vmm_config.c vmspec.c)
 
 PROGRAMS += $(O)/vpod
 

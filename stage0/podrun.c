@@ -15,6 +15,7 @@
 #include "stage0/config.h"
 #include "stage0/exit.h"
 #include "stage0/machine.h"
+#include "stage0/metadata.h"
 #include "stage0/podgc.h"
 #include "stage0/timing.h"
 #include "stage0/tty.h"
@@ -143,6 +144,7 @@ static int run_vm(const struct config *cfg, const struct run_args *r, struct pod
 		  const struct manifest *m, struct machine *mach, struct timing *t,
 		  struct pod_status *st, struct err *e)
 {
+	uint8_t key[METADATA_KEY_LEN];
 	struct tty tty = TTY_INIT;
 	struct supervise_args a = {
 		.pod = p,
@@ -158,6 +160,11 @@ static int run_vm(const struct config *cfg, const struct run_args *r, struct pod
 	int ret;
 
 	set_times(r, mach->vm.accel, &a);
+	if (r->mds_register) {
+		if (metadata_key(cfg->dir, key, e) < 0)
+			return -1;
+		a.metadata_key = key;
+	}
 	if (m->apps[0].has_tty && m->apps[0].is_interactive) {
 		if (tty_open(&tty, e) < 0)
 			return -1;

@@ -195,6 +195,8 @@ static int pod_boot_timeout(void *ctx, const char *v, struct err *e)
 		     "how long the guest may take to boot (60s, TCG 180s)", pod_boot_timeout), \
 		TIME("stop-timeout", stop_timeout_ns,                                          \
 		     "between the stop signal and the kill (10s); 0 kills at once"),           \
+		FLAG("mds-register", 0, mds_register,                                          \
+		     "give the apps the metadata service, at AC_METADATA_URL"),                \
 		FLAG("rm", 0, rm, "remove the pod when it has ended"),                         \
 		{ "timing",                                                                    \
 		  0,                                                                           \

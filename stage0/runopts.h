@@ -60,7 +60,7 @@ struct run_args {
 	uint64_t stop_timeout_ns; /* 0: killed at once */
 	uint64_t vm_memory;	  /* 0: what the apps need */
 	uint64_t vm_cpus;	  /* 0: what the apps need */
-	bool interactive, tty, rm, dry_run, quiet;
+	bool interactive, tty, rm, dry_run, quiet, mds_register;
 };
 
 #define STOP_TIMEOUT_NS 10000000000ull

@@ -231,7 +231,7 @@ static int open_sources(struct supervisor *s, struct err *e)
 	    timer_init(&s->loop, &s->kill, kill_expired, e) < 0 || supervise_open_apps(s, e) < 0)
 		return -1;
 	s->guest = guest_new(&s->loop, a->control_fd, s->nr_apps, &supervise_guest_events, s, e);
-	return s->guest ? 0 : -1;
+	return s->guest ? supervise_open_metadata(s, e) : -1;
 }
 
 static int start_vm(struct supervisor *s, struct err *e)
@@ -268,6 +268,7 @@ static void close_all(struct supervisor *s)
 	child_kill(&s->vm);
 	guest_free(s->guest);
 	s->guest = NULL;
+	supervise_close_metadata(s);
 	supervise_close_apps(s);
 	control_close(&s->control);
 	console_close(&s->console);

@@ -42,6 +42,7 @@ struct supervise_args {
 	int message_fd; /* what the hypervisor itself prints; taken */
 	struct tty *tty;
 	bool debug;
+	const uint8_t *metadata_key; /* of the metadata service; NULL: the pod has none */
 	int engine_status; /* exit status of failures that are not the apps': 125, 254 as rkt */
 	uint64_t timeout_ns, boot_timeout_ns, stop_timeout_ns; /* 0: none */
 	struct timing *timing;

@@ -262,6 +262,11 @@ const struct guest_events supervise_guest_events = {
 	.output_eof = ev_output_eof,
 	.stdin_room = ev_stdin_room,
 	.stdin_closed = ev_stdin_closed,
+	.conn_open = supervise_conn_open,
+	.conn_data = supervise_conn_data,
+	.conn_eof = supervise_conn_eof,
+	.conn_room = supervise_conn_room,
+	.conn_gone = supervise_conn_gone,
 	.done = ev_done,
 	.broken = ev_broken,
 };

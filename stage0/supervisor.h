@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The supervisor's insides, for supervise.c, supervise_apps.c and verdict.c only. */
+/* The supervisor's insides, for supervise*.c and verdict.c only. */
 #ifndef VPOD_STAGE0_SUPERVISOR_H
 #define VPOD_STAGE0_SUPERVISOR_H
 
@@ -50,6 +50,7 @@ struct supervisor {
 	struct source vm_src, signal_src;
 	struct timer timeout, boot, kill;
 	struct app_io *apps;
+	struct mds *mds; /* NULL: none */
 	unsigned nr_apps;
 	bool is_done;	   /* DONE came */
 	bool was_killed;   /* by us, for a reason that is in st->reason */
@@ -62,6 +63,15 @@ extern const struct guest_events supervise_guest_events;
 int supervise_open_apps(struct supervisor *s, struct err *e);
 void supervise_close_apps(struct supervisor *s);
 bool supervise_output_is_idle(const struct supervisor *s);
+
+/* supervise_metadata.c */
+int supervise_open_metadata(struct supervisor *s, struct err *e);
+void supervise_close_metadata(struct supervisor *s);
+void supervise_conn_open(void *ctx, unsigned conn);
+void supervise_conn_data(void *ctx, unsigned conn, const void *p, size_t n);
+void supervise_conn_eof(void *ctx, unsigned conn);
+void supervise_conn_room(void *ctx, unsigned conn);
+void supervise_conn_gone(void *ctx, unsigned conn);
 
 /* supervise.c */
 void supervise_kill_vm(struct supervisor *s);

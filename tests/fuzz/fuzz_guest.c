@@ -24,6 +24,11 @@ struct model {
 	bool has_ended[2], is_running, is_over, sent_eof;
 };
 
+/* Connections, as we were told of them. */
+static struct {
+	bool is_open, has_eof, we_ended;
+} conns[PROTO_MAX_CONNS];
+
 struct input {
 	const uint8_t *p;
 	size_t n;
@@ -128,6 +133,47 @@ static void on_stdin_closed(void *ctx, unsigned app)
 	check(guest_stdin_room(guest, app) == 0);
 }
 
+static void on_conn_open(void *ctx, unsigned c)
+{
+	(void)ctx;
+	alive();
+	check(c < PROTO_MAX_CONNS && (!conns[c].is_open || conns[c].we_ended));
+	memset(&conns[c], 0, sizeof(conns[c]));
+	conns[c].is_open = true;
+	check(guest_conn_room(guest, c) == PROTO_WINDOW);
+}
+
+static void on_conn_data(void *ctx, unsigned c, const void *p, size_t n)
+{
+	(void)ctx;
+	(void)p;
+	alive();
+	check(conns[c].is_open && !conns[c].has_eof && !conns[c].we_ended && n > 0);
+}
+
+static void on_conn_eof(void *ctx, unsigned c)
+{
+	(void)ctx;
+	alive();
+	check(conns[c].is_open && !conns[c].has_eof && !conns[c].we_ended);
+	conns[c].has_eof = true;
+}
+
+static void on_conn_room(void *ctx, unsigned c)
+{
+	(void)ctx;
+	alive();
+	check(conns[c].is_open && !conns[c].we_ended && guest_conn_room(guest, c) > 0);
+}
+
+static void on_conn_gone(void *ctx, unsigned c)
+{
+	(void)ctx;
+	alive();
+	check(conns[c].is_open && !conns[c].we_ended && guest_conn_room(guest, c) == 0);
+	conns[c].is_open = false;
+}
+
 static void on_done(void *ctx)
 {
 	(void)ctx;
@@ -152,6 +198,11 @@ static const struct guest_events events = {
 	.output_eof = on_output_eof,
 	.stdin_room = on_stdin_room,
 	.stdin_closed = on_stdin_closed,
+	.conn_open = on_conn_open,
+	.conn_data = on_conn_data,
+	.conn_eof = on_conn_eof,
+	.conn_room = on_conn_room,
+	.conn_gone = on_conn_gone,
 	.done = on_done,
 	.broken = on_broken,
 };
@@ -246,6 +297,19 @@ static void consume(struct input *in, unsigned app)
 	apps[app].held[k] -= n < apps[app].held[k] ? n : apps[app].held[k];
 }
 
+static void act_conn(unsigned c, bool ends)
+{
+	static const uint8_t bytes[PROTO_WINDOW];
+	size_t n = guest_conn_room(guest, c);
+
+	check(n <= PROTO_WINDOW && (n == 0 || (conns[c].is_open && !conns[c].we_ended)));
+	guest_conn_send(guest, c, bytes, n < 50000 ? n : 50000);
+	if (!ends || !conns[c].is_open)
+		return;
+	conns[c].we_ended = true;
+	guest_conn_end(guest, c);
+}
+
 static void act(struct input *in)
 {
 	static const uint8_t bytes[PROTO_WINDOW];
@@ -277,9 +341,19 @@ static void act(struct input *in)
 		guest_winsize(guest, app, byte(in), 80);
 		break;
 	default:
-		shutdown(peer, SHUT_WR);
+		if (what & 0x80)
+			shutdown(peer, SHUT_WR);
+		else
+			act_conn(byte(in) % PROTO_MAX_CONNS, what & 0x40);
 		break;
 	}
+}
+
+static void check_conn_frame(const struct proto_hdr *h)
+{
+	check((h->type == PROTO_DATA && h->stream == PROTO_STDIN && h->len) ||
+	      (h->type == PROTO_CREDIT && h->stream == PROTO_STDOUT && h->len == 4) ||
+	      (h->type == PROTO_END && h->stream == 0 && h->len == 0));
 }
 
 static void check_frame(const struct proto_hdr *h, const uint8_t *p)
@@ -287,6 +361,10 @@ static void check_frame(const struct proto_hdr *h, const uint8_t *p)
 	struct model *m = &apps[h->session % NR_APPS];
 	uint32_t word = 0;
 
+	if (h->session >= PROTO_CONN && h->session < PROTO_CONN + PROTO_MAX_CONNS) {
+		check_conn_frame(h);
+		return;
+	}
 	check(h->session < NR_APPS || h->session == PROTO_POD);
 	if (h->len >= sizeof(word))
 		memcpy(&word, p, sizeof(word));
@@ -377,11 +455,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(loop_add(&loop, &waker, wake_fd, EPOLLIN, woken, &e) == 0);
 	}
 	memset(apps, 0, sizeof(apps));
+	memset(conns, 0, sizeof(conns));
 	is_broken = is_done = false;
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv) == 0);
 	peer = sv[1];
 	guest = guest_new(&loop, sv[0], NR_APPS, &events, NULL, &e);
 	check(guest != NULL);
+	guest_take_conns(guest);
 	for (int n = 0; in.n && n < 300; n++)
 		step(&in);
 	turn();

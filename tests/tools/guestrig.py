@@ -13,8 +13,8 @@ import subprocess
 import tempfile
 import time
 
-HELLO, READY, STARTED, EXITED, FAILED, DONE = range(1, 7)
-DATA, EOF, CREDIT, CLOSE = range(16, 20)
+HELLO, READY, STARTED, EXITED, FAILED, DONE, OPEN = range(1, 8)
+DATA, EOF, CREDIT, CLOSE, END = range(16, 21)
 STOP, SIGNAL, WINSIZE = range(32, 35)
 STDIN, STDOUT, STDERR = range(3)
 POD = 0xFFFF

@@ -65,6 +65,32 @@ static void on_stdin_closed(void *ctx, unsigned app)
 	sb_addf(&((struct guest_rig *)ctx)->log, "closed %u;", app);
 }
 
+static void on_conn_open(void *ctx, unsigned conn)
+{
+	sb_addf(&((struct guest_rig *)ctx)->log, "open %u;", conn);
+}
+
+static void on_conn_data(void *ctx, unsigned conn, const void *p, size_t n)
+{
+	(void)p;
+	sb_addf(&((struct guest_rig *)ctx)->log, "data %u %zu;", conn, n);
+}
+
+static void on_conn_eof(void *ctx, unsigned conn)
+{
+	sb_addf(&((struct guest_rig *)ctx)->log, "conn eof %u;", conn);
+}
+
+static void on_conn_room(void *ctx, unsigned conn)
+{
+	sb_addf(&((struct guest_rig *)ctx)->log, "conn room %u;", conn);
+}
+
+static void on_conn_gone(void *ctx, unsigned conn)
+{
+	sb_addf(&((struct guest_rig *)ctx)->log, "gone %u;", conn);
+}
+
 static void on_done(void *ctx)
 {
 	struct guest_rig *r = ctx;
@@ -91,6 +117,11 @@ const struct guest_events guest_rig_events = {
 	.output_eof = on_output_eof,
 	.stdin_room = on_stdin_room,
 	.stdin_closed = on_stdin_closed,
+	.conn_open = on_conn_open,
+	.conn_data = on_conn_data,
+	.conn_eof = on_conn_eof,
+	.conn_room = on_conn_room,
+	.conn_gone = on_conn_gone,
 	.done = on_done,
 	.broken = on_broken,
 };

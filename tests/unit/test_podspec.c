@@ -133,6 +133,9 @@ static void podspec_reads_networks(void **state)
 	assert_int_equal(r[1].mtu, 1400);
 	assert_string_equal(pod.resolv, "");
 	assert_string_equal(pod.hosts, "x y");
+	assert_int_equal(pod.metadata_port, 0);
+	assert_int_equal(parse("metadata 18112\n" APP), 0);
+	assert_int_equal(pod.metadata_port, 18112);
 }
 
 static void podspec_refuses_bad_networks(void **state)
@@ -176,6 +179,8 @@ static void podspec_refuses_bad_networks(void **state)
 		    "src 10.0.0.1 mtu 1400\n" APP,
 		"route");
 	refuses(APP NIC, "wrong place");
+	refuses("metadata 0\n" APP, "metadata");
+	refuses("metadata 65536\n" APP, "metadata");
 }
 
 static void podspec_has_defaults(void **state)
