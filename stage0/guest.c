@@ -35,9 +35,9 @@ enum scope { OF_POD, OF_APP, OF_CONN };
 
 struct rule {
 	uint8_t type;
-	enum scope scope; /* what its session is */
-	uint8_t pod;	  /* states in which it is legal: bits */
-	uint8_t one;	  /* likewise of the app or the connection */
+	uint8_t scope; /* enum scope: what its session is */
+	uint8_t pod;   /* states in which it is legal: bits */
+	uint8_t one;   /* likewise of the app or the connection */
 	uint8_t streams;
 	uint32_t min, max; /* length */
 	const char *name;
