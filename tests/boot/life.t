@@ -56,6 +56,8 @@ t_an_exited_pod_keeps_no_running_files() {
 	"$O/vpod" --dir="$DATA" run $machine --uuid-file-save=u "$img" -- sleep 60 &
 	pid=$!
 	until_true 20 running
+	# its directory says so a moment before its status does
+	until_true 20 test -e "$DATA/pods/run/$(cat u)/status.json"
 	kill -9 $pid
 	wait $pid || true # it was killed
 	until_true 5 exited
