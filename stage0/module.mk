@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # stage0: the command vpod. Links base, the reading half of images, and cJSON; nothing else.
 include stage0/kernel.inc.mk
+include stage0/net/module.mk
 
 STAGE0_OBJS := $(call objects,stage0,applog.c cmd.c cmd_cat_manifest.c cmd_doctor.c cmd_fetch.c \
 	cmd_gc.c cmd_help.c cmd_image.c cmd_image_list.c cmd_list.c cmd_logs.c cmd_prepare.c cmd_run.c cmd_status.c \
@@ -12,6 +13,6 @@ STAGE0_OBJS := $(call objects,stage0,applog.c cmd.c cmd_cat_manifest.c cmd_docto
 
 PROGRAMS += $(O)/vpod
 
-$(O)/vpod: $(O)/stage0/main.o $(STAGE0_OBJS) $(KERNEL_OBJS) $(IMAGES_CORE_OBJS) $(BASE_OBJS)
+$(O)/vpod: $(O)/stage0/main.o $(STAGE0_OBJS) $(NET_OBJS) $(KERNEL_OBJS) $(IMAGES_CORE_OBJS) $(BASE_OBJS)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(BASE_LIBS)

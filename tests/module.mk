@@ -7,7 +7,7 @@ FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(addprefix $(O)/fuzz/,$(FUZZ_NAMES))
 
 TEST_ALL_OBJS = $(sort $(BASE_OBJS) $(IMAGES_CORE_OBJS) $(IMAGES_FETCH_OBJS) $(LAYER_OBJS) \
-	$(VMM_CORE_OBJS) $(STAGE0_OBJS) $(KERNEL_OBJS) $(KERNEL_IMPORT_OBJS) $(INIT_PORTABLE_OBJS)) \
+	$(VMM_CORE_OBJS) $(STAGE0_OBJS) $(NET_OBJS) $(KERNEL_OBJS) $(KERNEL_IMPORT_OBJS) $(INIT_PORTABLE_OBJS)) \
 	$(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*_fixture.c tests/tools/erofs_check.c))
 TEST_LIBS = $(IMAGES_LIBS) $(KERNEL_IMPORT_LIBS) $(BASE_LIBS)
 CMOCKA = $(call need,cmocka,--libs,libcmocka-dev,libcmocka-devel)
