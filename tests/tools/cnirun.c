@@ -178,7 +178,7 @@ static int run(const struct options *o, struct err *e)
 			(unsigned long long)a.plugin_ns,
 			(unsigned long long)(now_ns() - began - a.plugin_ns), a.nr_runs);
 	if (rc < 0)
-		printf("error %llu: ", (unsigned long long)a.code);
+		fprintf(stderr, "error %llu: ", (unsigned long long)a.code);
 	return rc;
 }
 
@@ -225,9 +225,9 @@ int main(int argc, char **argv)
 		return 2;
 	rc = run(&o, &e);
 	if (rc < 0) {
-		puts(e.msg);
+		fprintf(stderr, "%s\n", e.msg);
 		if (e.hint[0])
-			printf("hint: %s\n", e.hint);
+			fprintf(stderr, "hint: %s\n", e.hint);
 	}
 	return rc < 0 ? 1 : rc ? 3 : 0;
 }
