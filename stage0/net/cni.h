@@ -14,8 +14,9 @@
  *    whatever the exit status.
  *
  * For DEL the netns must still be as ADD left it: ptp and bridge (1.1.1) take the addresses whose
- * masquerading they end from the interface.  Without it, or with its addresses removed, they succeed
- * and their rules stay.  portmap's CHECK (1.1.1) fails for pods without IPv6 where ip6tables works.
+ * masquerading they end from the interface.  Without it, or with its addresses removed, they
+ * succeed and their rules stay.  portmap's CHECK (1.1.1) fails for pods without IPv6 where
+ * ip6tables works.
  *
  * Nothing is kept here.  Whoever calls cni_add() has recorded the list (cni_list_print()) and the
  * arguments before, records ->json of the result after, and calls cni_del() in the end with the
