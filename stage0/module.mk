@@ -4,7 +4,7 @@ include stage0/kernel.inc.mk
 include stage0/net/module.mk
 
 STAGE0_OBJS := $(call objects,stage0,applog.c cmd.c cmd_cat_manifest.c cmd_doctor.c cmd_fetch.c \
-	cmd_gc.c cmd_help.c cmd_image.c cmd_image_list.c cmd_list.c cmd_logs.c cmd_prepare.c cmd_run.c cmd_status.c \
+	cmd_gc.c cmd_help.c cmd_image.c cmd_image_list.c cmd_list.c cmd_logs.c cmd_net.c cmd_prepare.c cmd_run.c cmd_status.c \
 	cmd_stop.c cmds.c config.c console.c control.c guest.c guest_send.c host.c hv_kvm.c hv_qemu.c imageuser.c \
 	kvm_probe.c \
 	machine.c manifest.c manifest_json.c pod.c podgc.c podinfo.c podrun.c qemu.c runcheck.c runmerge.c runopts.c \

@@ -312,7 +312,10 @@ static int upgrade_ip(cJSON *root, const char *key, cJSON *ips, cJSON *routes, s
 	if (gateway)
 		cJSON_AddStringToObject(n, "gateway", gateway);
 	cJSON_AddItemToArray(ips, n);
-	cJSON_ArrayForEach(r, old_routes) cJSON_AddItemToArray(routes, cJSON_Duplicate(r, true));
+	cJSON_ArrayForEach(r, old_routes)
+	{
+		cJSON_AddItemToArray(routes, cJSON_Duplicate(r, true));
+	}
 	cJSON_DeleteItemFromObjectCaseSensitive(root, key);
 	return 0;
 }
