@@ -320,16 +320,25 @@ static int upgrade_ip(cJSON *root, const char *key, cJSON *ips, cJSON *routes, s
 	return 0;
 }
 
+/* As everywhere, null is not there. */
+static bool has(const cJSON *root, const char *key)
+{
+	const cJSON *j = cJSON_GetObjectItemCaseSensitive(root, key);
+
+	return j && !cJSON_IsNull(j);
+}
+
 static int upgrade(cJSON *root, struct err *e)
 {
 	cleanup_json cJSON *ips = cJSON_CreateArray(), *routes = cJSON_CreateArray();
 
-	if (cJSON_GetObjectItemCaseSensitive(root, "ips") ||
-	    cJSON_GetObjectItemCaseSensitive(root, "routes"))
+	if (has(root, "ips") || has(root, "routes"))
 		return err_set(e, 0, "it mixes forms of 0.2.0 and of later versions");
 	if (upgrade_ip(root, "ip4", ips, routes, e) < 0 ||
 	    upgrade_ip(root, "ip6", ips, routes, e) < 0)
 		return -1;
+	cJSON_DeleteItemFromObjectCaseSensitive(root, "ips");
+	cJSON_DeleteItemFromObjectCaseSensitive(root, "routes");
 	cJSON_AddItemToObject(root, "ips", take_ptr(&ips));
 	cJSON_AddItemToObject(root, "routes", take_ptr(&routes));
 	return 0;
@@ -406,8 +415,7 @@ static int parse_root(cJSON *root, const char *text, size_t len, enum cni_versio
 		return -1;
 	if (cni_version_parse(version, &is) < 0)
 		return err_set(e, 0, "its cniVersion is \"%.32s\"", version);
-	is_old = cJSON_GetObjectItemCaseSensitive(root, "ip4") ||
-		 cJSON_GetObjectItemCaseSensitive(root, "ip6");
+	is_old = has(root, "ip4") || has(root, "ip6");
 	if (is_old && upgrade(root, e) < 0)
 		return -1;
 	if (read_result(root, out, e) < 0)

@@ -104,6 +104,26 @@ static void old_form_becomes_new(void **state)
 		"\"cniVersion\":\"0.3.1\"}");
 }
 
+/* Found by fuzz_cni_result: what had become new could not be read again. */
+static void null_of_the_old_form_is_nothing(void **state)
+{
+	static const char *const texts[] = {
+		"{\"ip6\":null}",
+		"{\"ip4\":{\"ip\":\"10.0.0.2/16\"},\"ip6\":null,\"ips\":null,\"routes\":null}",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(texts); i++) {
+		cleanup_cni_result struct cni_result r = { 0 }, again = { 0 };
+
+		assert_int_equal(parse(texts[i], CNI_1_0_0, &r), 0);
+		assert_int_equal(r.nr_ips, i);
+		assert_int_equal(parse(r.json, CNI_1_0_0, &again), 0);
+		assert_int_equal(again.nr_ips, i);
+	}
+}
+
 static void versions_of_addresses_come_and_go(void **state)
 {
 	static const char old[] =
@@ -255,6 +275,7 @@ int main(void)
 		cmocka_unit_test(result_of_1_1_is_read),
 		cmocka_unit_test(empty_result_is_one),
 		cmocka_unit_test(old_form_becomes_new),
+		cmocka_unit_test(null_of_the_old_form_is_nothing),
 		cmocka_unit_test(versions_of_addresses_come_and_go),
 		cmocka_unit_test(lies_are_refused),
 		cmocka_unit_test(too_much_is_refused),
