@@ -105,6 +105,25 @@ t_missing_plugin_is_told_with_a_hint() {
 	is "the others' DEL" "$(ls records | grep -c DEL)" 2
 }
 
+recorded() { [ -s records/pid ]; }
+ended() { ! grep -q '^State:[[:space:]]*[^Z]' "/proc/$1/status" 2>/dev/null; }
+
+# Nobody would end an ADD that outlives its engine, and gc's DEL would run beside it.
+t_plugin_dies_with_the_engine() {
+	setup
+	cat >net.d/10-net1.conf <<-END
+		{ "name": "net1", "type": "one", "record": "$T/records", "mode": "hang-group" }
+	END
+	"$O/tests/tools/cnirun" -p plugins -d net.d add net1 /run/netns/a eth0 pod-1 & # no subshell: $!
+	until_true 10 recorded
+	trap 'kill -9 "$(cat records/pid)"' EXIT
+	# its child is not the engine's: kill ends that one, the engine's end the plugin itself
+	local plugin
+	plugin=$(awk '{ print $4 }' "/proc/$(cat records/pid)/stat")
+	kill -9 $!
+	until_true 10 ended "$plugin"
+}
+
 # Time of ours, without that of the plugins, for one plugin: the limit is for a loaded machine.
 t_engine_takes_milliseconds() {
 	local i ns best=1000000000
