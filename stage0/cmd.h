@@ -57,6 +57,7 @@ extern const struct cmd cmd_fetch, cmd_image_list, cmd_image_rm, cmd_image_cat_m
 	cmd_image_gc;
 extern const struct cmd cmd_kernel_import, cmd_kernel_list, cmd_kernel_info, cmd_kernel_rm,
 	cmd_kernel_default, cmd_kernel_check;
+extern const struct cmd cmd_net_list;
 
 /* How a command prints: --format=json|json-pretty|table (absent: table). */
 enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_JSON_PRETTY };

@@ -27,6 +27,7 @@ const struct cmd *const cmds[] = {
 	&cmd_kernel_check,
 	&cmd_kernel_default,
 	&cmd_kernel_rm,
+	&cmd_net_list,
 	&cmd_doctor,
 	&cmd_vmm,
 	&cmd_version,

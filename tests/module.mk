@@ -7,7 +7,7 @@ FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(addprefix $(O)/fuzz/,$(FUZZ_NAMES))
 
 TEST_ALL_OBJS = $(sort $(BASE_OBJS) $(IMAGES_CORE_OBJS) $(IMAGES_FETCH_OBJS) $(LAYER_OBJS) \
-	$(VMM_CORE_OBJS) $(STAGE0_OBJS) $(KERNEL_OBJS) $(KERNEL_IMPORT_OBJS) $(INIT_PORTABLE_OBJS)) \
+	$(VMM_CORE_OBJS) $(STAGE0_OBJS) $(NET_OBJS) $(KERNEL_OBJS) $(KERNEL_IMPORT_OBJS) $(INIT_PORTABLE_OBJS)) \
 	$(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*_fixture.c tests/tools/erofs_check.c))
 TEST_LIBS = $(IMAGES_LIBS) $(KERNEL_IMPORT_LIBS) $(BASE_LIBS)
 CMOCKA = $(call need,cmocka,--libs,libcmocka-dev,libcmocka-devel)
@@ -23,7 +23,7 @@ $(UNIT_PROGRAMS): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/tests/libvpod.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS) $(CMOCKA)
 
 # Tools of the tests.
-TEST_TOOLS := $(addprefix $(O)/tests/tools/,acpidump guestnet layer2erofs vmargv)
+TEST_TOOLS := $(addprefix $(O)/tests/tools/,acpidump cni_plugin cnirun guestnet layer2erofs vmargv)
 $(TEST_TOOLS): $(O)/tests/tools/%: $(O)/tests/tools/%.o $(O)/tests/libvpod.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
