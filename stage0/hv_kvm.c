@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/cidr.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/helper.h"
@@ -28,12 +29,16 @@ enum {
 	INITRD_FD,
 	CONTROL_FD,
 	CONSOLE_FD,
-	FIRST_DISK_FD = 16,
+	FIRST_DISK_FD = 16, /* the NICs' come behind the disks' */
 };
 
-/* Of vpod-vmm's 32 device slots; without ACPI each takes 40 bytes of the kernel's command line. */
+/*
+ * vpod-vmm has 32 device slots, one is the console's, one the rng's.  Without ACPI each takes 40
+ * bytes of the kernel's command line.
+ */
 #define KVM_MAX_DISKS 22
-#define KVM_MAX_DISKS_CMDLINE 16
+#define KVM_MAX_DEVICES 30
+#define KVM_MAX_DEVICES_CMDLINE 16
 
 static int kvm_backend_probe(const struct config *cfg, struct hv_caps *caps, struct err *e)
 {
@@ -49,7 +54,9 @@ static int kvm_backend_probe(const struct config *cfg, struct hv_caps *caps, str
 	}
 	*caps = (struct hv_caps){ .max_cpus = 16,
 				  .max_disks = KVM_MAX_DISKS,
-				  .max_disks_without_acpi = KVM_MAX_DISKS_CMDLINE,
+				  .max_nics = VM_MAX_NICS,
+				  .max_devices = KVM_MAX_DEVICES,
+				  .max_devices_without_acpi = KVM_MAX_DEVICES_CMDLINE,
 				  .kvm = true };
 	return 0;
 }
@@ -74,7 +81,17 @@ static void add_disk(struct strbuf *b, const struct vm_disk *d, int *next)
 	sb_addc(b, '\n');
 }
 
-/* The order of the devices is that of the QEMU backend. */
+static void add_nic(struct strbuf *b, const struct vm_nic *n, int fd)
+{
+	char mac[18];
+
+	sb_addf(b, "net%s fd=%d mac=%s", n->is_stream ? " kind=stream" : "", fd,
+		mac_text(n->mac, mac));
+	if (n->mtu)
+		sb_addf(b, " mtu=%u", n->mtu);
+	sb_addc(b, '\n');
+}
+
 static void describe(const struct vm_spec *vm, struct strbuf *b)
 {
 	int next = FIRST_DISK_FD;
@@ -88,6 +105,8 @@ static void describe(const struct vm_spec *vm, struct strbuf *b)
 		1ull << 40, CONTROL_FD);
 	for (i = 0; i < vm->nr_disks; i++)
 		add_disk(b, &vm->disks[i], &next);
+	for (i = 0; i < vm->nr_nics; i++)
+		add_nic(b, &vm->nics[i], next++);
 	sb_addf(b, "report fd=2\nhold fd=%d\n", LOCK_FD);
 }
 
@@ -143,6 +162,8 @@ static int kvm_command(const struct config *cfg, const struct vm_spec *vm, struc
 		for (j = 0; j < vm->disks[i].nr_parts; j++)
 			spawn_add_fd(out, vm->disks[i].parts[j].fd, next++);
 	}
+	for (i = 0; i < vm->nr_nics; i++)
+		spawn_add_fd(out, vm->nics[i].fd, next++);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cidr.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/jail.h"
@@ -23,13 +24,13 @@
 #include "stage0/qemu.h"
 #include "stage0/vmspec.h"
 
-/* fd numbers in QEMU: 3 the lock, then the sockets, then the parts of the disks. */
+/* fd numbers in QEMU: 3 the lock, then the sockets, then the parts of the disks, then the NICs. */
 enum { LOCK_FD = 3, CONTROL_FD, CONSOLE_FD, FIRST_DISK_FD = 16 };
 
 /* virtio-mmio slots of microvm: 8 without the second IOAPIC, one is the console's, one the rng's.
  */
-#define QEMU_MAX_DISKS_CMDLINE 6
-#define QEMU_MAX_DISKS_ACPI 22
+#define QEMU_MAX_DEVICES_CMDLINE 6
+#define QEMU_MAX_DEVICES 22
 
 static int qemu_probe(const struct config *cfg, struct hv_caps *caps, struct err *e)
 {
@@ -39,8 +40,10 @@ static int qemu_probe(const struct config *cfg, struct hv_caps *caps, struct err
 	if (!path)
 		return -1;
 	*caps = (struct hv_caps){ .max_cpus = 16,
-				  .max_disks = QEMU_MAX_DISKS_ACPI,
-				  .max_disks_without_acpi = QEMU_MAX_DISKS_CMDLINE };
+				  .max_disks = QEMU_MAX_DEVICES,
+				  .max_nics = VM_MAX_NICS,
+				  .max_devices = QEMU_MAX_DEVICES,
+				  .max_devices_without_acpi = QEMU_MAX_DEVICES_CMDLINE };
 	return 0;
 }
 
@@ -130,6 +133,22 @@ static int add_disk(struct spawn *s, const struct vm_disk *d, unsigned index, in
 	return 0;
 }
 
+/* That a tap's frames have headers, QEMU finds out itself. */
+static void add_nic(struct spawn *s, const struct vm_nic *n, unsigned index, int fd)
+{
+	char mac[18], mtu[32] = "";
+
+	spawn_add_fd(s, n->fd, fd);
+	if (n->is_stream)
+		arg(s, "-netdev", "stream,id=net%u,server=off,addr.type=fd,addr.str=%d", index, fd);
+	else
+		arg(s, "-netdev", "tap,id=net%u,fd=%d,vhost=off", index, fd);
+	if (n->mtu)
+		snprintf(mtu, sizeof(mtu), ",host_mtu=%u", n->mtu);
+	arg(s, "-device", "virtio-net-device,netdev=net%u,mac=%s%s", index, mac_text(n->mac, mac),
+	    mtu);
+}
+
 static void add_machine(struct spawn *s, const struct vm_spec *vm)
 {
 	const char *accel = vm->accel == ACCEL_KVM ? "kvm" : "tcg";
@@ -182,9 +201,6 @@ static int qemu_command(const struct config *cfg, const struct vm_spec *vm, stru
 	if (strchr(vm->kernel, ',') || strchr(vm->initrd, ','))
 		return err_set(e, 0, "cannot run QEMU: a path with a comma (%s, %s)", vm->kernel,
 			       vm->initrd);
-	if (!vm->has_acpi && vm->nr_disks > QEMU_MAX_DISKS_CMDLINE)
-		return err_set(e, 0, "cannot run QEMU: %u disks without ACPI, at most %d",
-			       vm->nr_disks, QEMU_MAX_DISKS_CMDLINE);
 	strv_add(&out->argv, path);
 	add_machine(out, vm);
 	spawn_add_fd(out, vm->lock_fd, LOCK_FD);
@@ -195,6 +211,8 @@ static int qemu_command(const struct config *cfg, const struct vm_spec *vm, stru
 		if (add_disk(out, &vm->disks[i], i, &next, e) < 0)
 			return -1;
 	}
+	for (i = 0; i < vm->nr_nics; i++)
+		add_nic(out, &vm->nics[i], i, next++);
 	return 0;
 }
 

@@ -43,7 +43,7 @@ void machine_release(struct machine *m)
 
 	for (i = 0; i < m->nr_image_locks; i++)
 		close_p(&m->image_locks[i]);
-	vmspec_free_disks(&m->vm);
+	vmspec_free_devices(&m->vm);
 	spawn_free(&m->command);
 	jail_free(&m->jail);
 	kernel_free(&m->kernel);
@@ -313,6 +313,7 @@ static int make_jail(const struct config *cfg, struct machine *m, struct err *e)
 static int make_command(const struct config *cfg, struct machine *m, struct err *e)
 {
 	int theirs = -1;
+	unsigned i;
 
 	if (m->hv->command(cfg, &m->vm, &m->command, e) < 0)
 		return -1;
@@ -326,6 +327,8 @@ static int make_command(const struct config *cfg, struct machine *m, struct err 
 	/* Handed over: they are closed here when the VM has started. */
 	spawn_own_fd(&m->command, take_fd(&m->vm.control_fd));
 	spawn_own_fd(&m->command, take_fd(&m->vm.console_fd));
+	for (i = 0; i < m->vm.nr_nics; i++)
+		spawn_own_fd(&m->command, take_fd(&m->vm.nics[i].fd));
 	return 0;
 }
 
@@ -340,7 +343,7 @@ int machine_build(const struct config *cfg, const struct run_args *r, const stru
 	    add_scratch(cfg, man, p, m, e) < 0)
 		return -1;
 	m->vm.has_acpi = !m->kernel.is_tuned || !m->kernel.has_cmdline_mmio || m->vm.cpus > 1 ||
-			 m->vm.nr_disks > m->caps.max_disks_without_acpi;
+			 vmspec_needs_acpi(&m->vm, &m->caps);
 	make_cmdline(cfg, r, m);
 	if (write_initrd(cfg, man, p, m, e) < 0 || vmspec_check(&m->vm, &m->caps, e) < 0)
 		return -1;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cidr.h"
 #include "base/cleanup.h"
 #include "stage0/host.h"
 
@@ -76,10 +77,68 @@ static int check_disk(const struct vm_disk *d, struct err *e)
 	return 0;
 }
 
-int vmspec_check(const struct vm_spec *vm, const struct hv_caps *caps, struct err *e)
+static int check_nic(const struct vm_spec *vm, unsigned i, struct err *e)
+{
+	const struct vm_nic *n = &vm->nics[i];
+	static const uint8_t none[6];
+	char mac[18];
+	unsigned j;
+
+	mac_text(n->mac, mac);
+	if (n->mac[0] & 1 || !memcmp(n->mac, none, sizeof(none)))
+		return err_set(e, 0, "cannot run the VM: NIC %u: %s is no station's address", i,
+			       mac);
+	for (j = 0; j < i; j++) {
+		if (!memcmp(vm->nics[j].mac, n->mac, sizeof(n->mac)))
+			return err_set(e, 0, "cannot run the VM: NICs %u and %u both have %s", j, i,
+				       mac);
+	}
+	if (n->mtu && (n->mtu < 68 || n->mtu > 65535))
+		return err_set(e, 0, "cannot run the VM: NIC %u: an MTU of %u, not 68 to 65535", i,
+			       n->mtu);
+	return n->fd < 0 ? err_set(e, 0, "cannot run the VM: NIC %u is not open", i) : 0;
+}
+
+static int check_devices(const struct vm_spec *vm, const struct hv_caps *caps, struct err *e)
 {
 	unsigned i;
 
+	if (vm->nr_disks > caps->max_disks) {
+		err_setk(e, ERR_USAGE, 0, "cannot run a VM with %u disks: at most %u", vm->nr_disks,
+			 caps->max_disks);
+		return err_hint(e,
+				"each different image of the pod is a disk, the scratch disk too");
+	}
+	if (vm->nr_nics > caps->max_nics)
+		return err_setk(e, ERR_USAGE, 0, "cannot run a VM with %u NICs: at most %u",
+				vm->nr_nics, caps->max_nics);
+	if (vm->nr_disks + vm->nr_nics > caps->max_devices)
+		return err_setk(e, ERR_USAGE, 0,
+				"cannot run a VM with %u disks and %u NICs: at most %u together",
+				vm->nr_disks, vm->nr_nics, caps->max_devices);
+	if (!vm->has_acpi && vmspec_needs_acpi(vm, caps))
+		return err_set(e, 0,
+			       "cannot run the VM: %u disks and %u NICs without ACPI, at most %u "
+			       "together",
+			       vm->nr_disks, vm->nr_nics, caps->max_devices_without_acpi);
+	for (i = 0; i < vm->nr_disks; i++) {
+		if (check_disk(&vm->disks[i], e) < 0)
+			return -1;
+	}
+	for (i = 0; i < vm->nr_nics; i++) {
+		if (check_nic(vm, i, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool vmspec_needs_acpi(const struct vm_spec *vm, const struct hv_caps *caps)
+{
+	return vm->nr_disks + vm->nr_nics > caps->max_devices_without_acpi;
+}
+
+int vmspec_check(const struct vm_spec *vm, const struct hv_caps *caps, struct err *e)
+{
 	if (!vm->cpus || vm->cpus > caps->max_cpus) {
 		err_setk(e, ERR_USAGE, 0, "cannot run a VM with %u CPUs: 1 to %u", vm->cpus,
 			 caps->max_cpus);
@@ -87,20 +146,10 @@ int vmspec_check(const struct vm_spec *vm, const struct hv_caps *caps, struct er
 	}
 	if (vm->memory < (64ull << 20))
 		return err_setk(e, ERR_USAGE, 0, "cannot run a VM with less than 64 MiB of memory");
-	if (vm->nr_disks > caps->max_disks) {
-		err_setk(e, ERR_USAGE, 0, "cannot run a VM with %u disks: at most %u", vm->nr_disks,
-			 caps->max_disks);
-		return err_hint(e,
-				"each different image of the pod is a disk, the scratch disk too");
-	}
-	for (i = 0; i < vm->nr_disks; i++) {
-		if (check_disk(&vm->disks[i], e) < 0)
-			return -1;
-	}
-	return 0;
+	return check_devices(vm, caps, e);
 }
 
-void vmspec_free_disks(struct vm_spec *vm)
+void vmspec_free_devices(struct vm_spec *vm)
 {
 	unsigned i, j;
 
@@ -109,5 +158,7 @@ void vmspec_free_disks(struct vm_spec *vm)
 			close_p(&vm->disks[i].parts[j].fd);
 		free(vm->disks[i].parts);
 	}
-	vm->nr_disks = 0;
+	for (i = 0; i < vm->nr_nics; i++)
+		close_p(&vm->nics[i].fd);
+	vm->nr_disks = vm->nr_nics = 0;
 }

@@ -4,6 +4,9 @@
  * jailing, waiting and killing are common code (supervise.c).  The machine ends when the guest
  * powers off or resets; what the apps did comes over the guest channel, never as the hypervisor's
  * status.
+ *
+ * The guest meets the devices in this order under every hypervisor: console, entropy, disks, NICs;
+ * the disks and the NICs each in the order that they have here.  Their fds are numbered alike.
  */
 #ifndef VPOD_STAGE0_VMSPEC_H
 #define VPOD_STAGE0_VMSPEC_H
@@ -19,6 +22,7 @@ struct host;
 struct jail;
 
 #define VM_MAX_DISKS 64
+#define VM_MAX_NICS 8
 #define VM_MAX_PARTS 256
 
 /* A file that is part of a disk; several are shown one behind the other, each padded to 4 KiB. */
@@ -32,6 +36,17 @@ struct vm_disk {
 	bool readonly;
 	struct vm_part *parts;
 	unsigned nr_parts;
+};
+
+/*
+ * A network interface.  The other end of the stream speaks QEMU's protocol, as passt does: frames,
+ * each behind its length as 4 bytes, the highest first.
+ */
+struct vm_nic {
+	uint8_t mac[6];
+	unsigned mtu;	/* the guest is told; 0: it is not */
+	bool is_stream; /* else fd is a tap, one queue, IFF_VNET_HDR and IFF_NO_PI */
+	int fd;		/* of a stream: a connected AF_UNIX socket */
 };
 
 enum accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_TCG };
@@ -49,6 +64,8 @@ struct vm_spec {
 	const char *cmdline;
 	struct vm_disk disks[VM_MAX_DISKS];
 	unsigned nr_disks;
+	struct vm_nic nics[VM_MAX_NICS];
+	unsigned nr_nics;
 	int control_fd; /* stream socket: the guest channel */
 	int console_fd; /* stream socket: the boot console */
 	int lock_fd;	/* the pod's lock, to be held while the machine lives */
@@ -57,7 +74,9 @@ struct vm_spec {
 struct hv_caps {
 	unsigned max_cpus;
 	unsigned max_disks;
-	unsigned max_disks_without_acpi;
+	unsigned max_nics;
+	unsigned max_devices; /* disks and NICs together */
+	unsigned max_devices_without_acpi;
 	bool kvm; /* can run guest kernels with hardware virtualization */
 };
 
@@ -90,9 +109,13 @@ const struct hypervisor *hv_select(const char *name, enum accel asked, const str
 
 int accel_parse(const char *s, enum accel *out, struct err *e);
 
+/* Whether the guest must find its devices by ACPI: they are more than a command line takes. */
+bool vmspec_needs_acpi(const struct vm_spec *vm, const struct hv_caps *caps);
+
 /* Refuses a spec that the backend cannot run. The only check of its kind. */
 int vmspec_check(const struct vm_spec *vm, const struct hv_caps *caps, struct err *e);
 
-void vmspec_free_disks(struct vm_spec *vm);
+/* Closes what the disks and NICs have open. */
+void vmspec_free_devices(struct vm_spec *vm);
 
 #endif

@@ -23,7 +23,7 @@ $(UNIT_PROGRAMS): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/tests/libvpod.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS) $(CMOCKA)
 
 # Tools of the tests.
-TEST_TOOLS := $(addprefix $(O)/tests/tools/,acpidump layer2erofs)
+TEST_TOOLS := $(addprefix $(O)/tests/tools/,acpidump layer2erofs vmargv)
 $(TEST_TOOLS): $(O)/tests/tools/%: $(O)/tests/tools/%.o $(O)/tests/libvpod.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
