@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cidr.h"
 #include "base/cleanup.h"
 #include "base/num.h"
 #include "base/strbuf.h"
@@ -176,56 +177,45 @@ static int take_limit(struct line *l, const char *prefix, struct spec_limit *out
 	return 0;
 }
 
-static int take_io(struct line *l, enum spec_io *out, struct err *e)
+/* The index of @key's value among @names, which end with NULL; absent: 0. @what: all of them. */
+static int take_choice(struct line *l, const char *key, const char *const *names, const char *what,
+		       struct err *e)
 {
-	static const char *const names[] = { "auto", "uring", "threads" };
-	const char *v = take(l, "io");
-	size_t i;
+	const char *v = take(l, key);
+	int i;
 
-	for (i = 0; v && i < nitems(names) && strcmp(names[i], v); i++)
+	for (i = 0; v && names[i] && strcmp(names[i], v); i++)
 		;
-	if (i == nitems(names))
-		return bad(l, e, "io is auto, uring or threads, not", v);
-	*out = (enum spec_io)i;
-	return 0;
+	return names[i] ? i : bad(l, e, what, v);
 }
 
 static int parse_machine(struct vmm_spec *s, struct line *l, struct err *e)
 {
+	static const char *const io[] = { "auto", "uring", "threads", NULL };
 	uint64_t cpus = s->cpus;
+	int how;
 
 	if (take_u64(l, "cpus", 1, SPEC_MAX_CPUS, &cpus, e) < 0 ||
 	    take_u64(l, "memory", 1u << 20, 1ull << 40, &s->memory, e) < 0 ||
 	    take_text(l, "name", s->name, sizeof(s->name), e) < 0 ||
-	    take_bool(l, "acpi", &s->has_acpi, e) < 0 || take_io(l, &s->io, e) < 0 ||
-	    take_text(l, "cpuid", s->cpuid_off, sizeof(s->cpuid_off), e) < 0)
+	    take_bool(l, "acpi", &s->has_acpi, e) < 0 ||
+	    take_text(l, "cpuid", s->cpuid_off, sizeof(s->cpuid_off), e) < 0 ||
+	    (how = take_choice(l, "io", io, "io is auto, uring or threads, not", e)) < 0)
 		return -1;
 	s->cpus = (unsigned)cpus;
+	s->io = (enum spec_io)how;
 	return s->memory & 4095 ? bad(l, e, "memory is not a multiple of 4096", NULL) : 0;
 }
 
 static int parse_kernel(struct vmm_spec *s, struct line *l, struct err *e)
 {
-	static const char *const names[] = { "auto", "linux64", "pvh" };
-	const char *boot = take(l, "boot");
-	size_t i;
+	static const char *const names[] = { "auto", "linux64", "pvh", NULL };
+	int boot = take_choice(l, "boot", names, "boot is auto, linux64 or pvh, not", e);
 
-	for (i = 0; boot && i < nitems(names) && strcmp(names[i], boot); i++)
-		;
-	if (i == nitems(names))
-		return bad(l, e, "boot is auto, linux64 or pvh, not", boot);
-	s->boot = (enum spec_boot)i;
+	if (boot < 0)
+		return -1;
+	s->boot = (enum spec_boot)boot;
 	return need_file(l, &s->kernel, e);
-}
-
-static int parse_hold(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->hold, e);
-}
-
-static int parse_initrd(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->initrd, e);
 }
 
 static int parse_serial(struct vmm_spec *s, struct line *l, struct err *e)
@@ -233,21 +223,6 @@ static int parse_serial(struct vmm_spec *s, struct line *l, struct err *e)
 	if (take_u64(l, "max", 0, 1ull << 50, &s->serial_max, e) < 0)
 		return -1;
 	return need_file(l, &s->serial, e);
-}
-
-static int parse_kvm(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->kvm, e);
-}
-
-static int parse_control(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->control, e);
-}
-
-static int parse_report(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->report, e);
 }
 
 static int parse_console(struct vmm_spec *s, struct line *l, struct err *e)
@@ -295,14 +270,9 @@ static int parse_disk(struct vmm_spec *s, struct line *l, struct err *e)
 static int parse_mac(struct line *l, struct spec_nic *n, struct err *e)
 {
 	const char *v = take(l, "mac");
-	int used = 0;
 
-	if (!v)
-		return 0;
-	n->has_mac = sscanf(v, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &n->mac[0], &n->mac[1],
-			    &n->mac[2], &n->mac[3], &n->mac[4], &n->mac[5], &used) == 6 &&
-		     !v[used] && !(n->mac[0] & 1);
-	return n->has_mac ? 0 : bad(l, e, "not the address of one station: mac", v);
+	n->has_mac = v && mac_parse(v, n->mac) == 0 && !(n->mac[0] & 1);
+	return !v || n->has_mac ? 0 : bad(l, e, "not the address of one station: mac", v);
 }
 
 /* Limits are kept by this process: with vhost, no frame comes by. */
@@ -374,15 +344,26 @@ static int parse_balloon(struct vmm_spec *s, struct line *l, struct err *e)
 	return take_bool(l, "reporting", &b->has_reporting, e);
 }
 
+/* A line is a file and nothing else, or has its own function. */
 static const struct {
 	const char *word;
 	int (*parse)(struct vmm_spec *s, struct line *l, struct err *e);
+	size_t file; /* in struct vmm_spec, without parse */
 } words[] = {
-	{ "machine", parse_machine }, { "kernel", parse_kernel },   { "kvm", parse_kvm },
-	{ "initrd", parse_initrd },   { "serial", parse_serial },   { "console", parse_console },
-	{ "disk", parse_disk },	      { "fs", parse_fs },	    { "net", parse_net },
-	{ "rng", parse_rng },	      { "balloon", parse_balloon }, { "report", parse_report },
-	{ "hold", parse_hold },	      { "control", parse_control },
+	{ "machine", parse_machine, 0 },
+	{ "kernel", parse_kernel, 0 },
+	{ "serial", parse_serial, 0 },
+	{ "console", parse_console, 0 },
+	{ "disk", parse_disk, 0 },
+	{ "fs", parse_fs, 0 },
+	{ "net", parse_net, 0 },
+	{ "rng", parse_rng, 0 },
+	{ "balloon", parse_balloon, 0 },
+	{ "kvm", NULL, offsetof(struct vmm_spec, kvm) },
+	{ "initrd", NULL, offsetof(struct vmm_spec, initrd) },
+	{ "report", NULL, offsetof(struct vmm_spec, report) },
+	{ "hold", NULL, offsetof(struct vmm_spec, hold) },
+	{ "control", NULL, offsetof(struct vmm_spec, control) },
 };
 
 static int parse_cmdline(struct vmm_spec *s, const struct line *l, const char *text, struct err *e)
@@ -410,7 +391,8 @@ static int parse_line(struct vmm_spec *s, char *text, struct line *l, struct err
 		;
 	if (i == nitems(words))
 		return bad(l, e, "no such word", NULL);
-	if (words[i].parse(s, l, e) < 0)
+	if (words[i].parse ? words[i].parse(s, l, e) < 0
+			   : need_file(l, (struct spec_file *)((char *)s + words[i].file), e) < 0)
 		return -1;
 	for (k = 0; k < l->nr; k++) {
 		if (l->keys[k])
