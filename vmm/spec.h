@@ -59,9 +59,13 @@ struct spec_limit {
 	uint64_t ops, ops_burst;
 };
 
+/* What a path means that open(2) is not for: a socket to connect to or to make, a tap's name. */
+enum { SPEC_CONNECT = -1, SPEC_LISTEN = -2, SPEC_TAP = -3 };
+
 /* A file by path, to be opened, or by number. */
 struct spec_file {
 	char *path; /* to be opened by spec_open(); NULL: none */
+	int how;    /* flags of open(2), or one of the above */
 	int number; /* inherited, to be taken over by spec_open(); -1: none */
 	int fd;	    /* open, and ours; -1 before spec_open() */
 };
@@ -80,7 +84,7 @@ struct spec_disk {
 };
 
 struct spec_nic {
-	char tap[16]; /* name of a tap device to open; "" when file has it */
+	bool is_stream; /* else a tap */
 	struct spec_file file;
 	uint8_t mac[6];
 	bool has_mac;
