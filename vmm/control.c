@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/num.h"
+#include "vmm/event.h"
 #include "vmm/sandbox.h"
 #include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
@@ -275,20 +277,6 @@ static void in_loop(void *arg)
 	r->next = control_command(r->m, r->line, r->answer);
 }
 
-static bool write_all(int fd, const struct text *t)
-{
-	size_t done = 0;
-
-	while (done < t->len) {
-		ssize_t n = write(fd, t->buf + done, t->len - done);
-
-		if (n <= 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
-}
-
 static bool answer(struct machine *m, int fd, char *line)
 {
 	static char buf[MAX_ANSWER];
@@ -299,7 +287,7 @@ static bool answer(struct machine *m, int fd, char *line)
 	machine_call(m, in_loop, &r);
 	if (r.next == CONTROL_WAIT)
 		machine_wait_paused(m);
-	ok = write_all(fd, &t);
+	ok = fs_write_all(fd, t.buf, t.len) == 0;
 	if (r.next == CONTROL_STOP)
 		machine_end(m, END_STOPPED, "by the control socket");
 	return ok;
@@ -366,7 +354,6 @@ static void *control(void *arg)
 
 int control_start(struct machine *m, struct err *e)
 {
-	pthread_attr_t attr;
 	pthread_t thread;
 	int r, fd = m->spec->control.fd;
 
@@ -374,10 +361,7 @@ int control_start(struct machine *m, struct err *e)
 		return 0;
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) < 0)
 		return err_set(e, errno, "cannot use the control socket");
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 65536);
-	r = pthread_create(&thread, &attr, control, m);
-	pthread_attr_destroy(&attr);
+	r = thread_start(&thread, control, m);
 	if (r)
 		return err_set(e, r, "cannot start the control socket's thread");
 	sem_wait(&m->ready);

@@ -215,10 +215,10 @@ static int take_units(struct blk *b, unsigned n)
 }
 
 /* Bytes [skip, skip + r->len) of @n buffers become the request's. False: no room now. */
-static bool take_buffers(struct blk *b, struct request *r, const struct iovec *v, unsigned n,
+static bool take_buffers(struct blk *b, struct request *r, struct iovec *v, unsigned n,
 			 uint64_t skip)
 {
-	uint64_t left = r->len;
+	uint64_t left = r->len, part;
 	int unit;
 	struct iovec *to;
 
@@ -228,19 +228,10 @@ static bool take_buffers(struct blk *b, struct request *r, const struct iovec *v
 		return false;
 	r->unit = (uint8_t)unit;
 	r->io.iov = to = &b->iovs[(unsigned)unit * UNIT];
-	for (; left; v++) {
-		uint64_t part = v->iov_len;
-
-		if (skip >= part) {
-			skip -= part;
-			continue;
-		}
-		part -= skip;
-		if (part > left)
-			part = left;
-		*to++ = (struct iovec){ (uint8_t *)v->iov_base + skip, part };
-		skip = 0;
-		left -= part;
+	iov_skip(&v, n, skip);
+	for (; left; v++, left -= part) {
+		part = v->iov_len < left ? v->iov_len : left;
+		*to++ = (struct iovec){ v->iov_base, part };
 	}
 	return true;
 }
@@ -312,7 +303,7 @@ static int check_request(struct blk *b, const struct vq_chain *c, struct header 
 }
 
 /* False: there are no units for its buffers now. There is a slot. */
-static bool start(struct blk *b, const struct vq_chain *c)
+static bool start(struct blk *b, struct vq_chain *c)
 {
 	const struct iovec *last;
 	unsigned slot = (unsigned)__builtin_ctzll(~b->used_slots);

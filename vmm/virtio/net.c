@@ -143,18 +143,6 @@ static bool header_sound(const struct net *n, struct virtio_net_hdr_v1 *h, size_
 	return gso_sound(n, h, frame);
 }
 
-/* Returns how many of @nr buffers are left when @skip bytes in front are taken away. */
-static unsigned skip_front(struct iovec **iov, unsigned nr, size_t skip)
-{
-	for (; nr && skip >= (*iov)->iov_len; nr--)
-		skip -= (*iov)++->iov_len;
-	if (nr) {
-		(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + skip;
-		(*iov)->iov_len -= skip;
-	}
-	return nr;
-}
-
 /* False: the tap takes no more, the frame stays. */
 static bool send_frame(struct net *n, struct vq_chain *c)
 {
@@ -172,7 +160,7 @@ static bool send_frame(struct net *n, struct vq_chain *c)
 		n->count.tx_spoofed++;
 		return true;
 	}
-	nr = skip_front(&rest, c->nr_out, sizeof(h));
+	nr = iov_skip(&rest, c->nr_out, sizeof(h));
 	iov[0] = (struct iovec){ .iov_base = &h, .iov_len = sizeof(h) };
 	memcpy(iov + 1, rest, nr * sizeof(*iov));
 	if (n->is_gone || writev(n->tap.fd, iov, (int)nr + 1) < 0) {
@@ -250,12 +238,10 @@ static bool collect(struct net *n)
 static void give_back(struct net *n, size_t len)
 {
 	struct vring_used_elem used[RX_IOVS];
-	struct vq_chain first = { .nr_in = n->rx.buf[0].nr_iov };
 	unsigned nr = 0, nr_iov = 0;
 	size_t left = len;
 	uint16_t count;
 
-	memcpy(first.iov, n->rx.iov, first.nr_in * sizeof(*first.iov));
 	for (; left; nr++) {
 		const struct rx_buffer *b = &n->rx.buf[nr];
 
@@ -266,7 +252,8 @@ static void give_back(struct net *n, size_t len)
 		n->rx.len -= b->len;
 	}
 	count = (uint16_t)nr;
-	chain_write(&first, offsetof(struct virtio_net_hdr_v1, num_buffers), &count, sizeof(count));
+	iov_write(n->rx.iov, n->rx.buf[0].nr_iov, offsetof(struct virtio_net_hdr_v1, num_buffers),
+		  &count, sizeof(count));
 	n->rx.nr_buf -= nr;
 	n->rx.nr_iov -= nr_iov;
 	memmove(n->rx.buf, n->rx.buf + nr, n->rx.nr_buf * sizeof(*n->rx.buf));
@@ -280,8 +267,7 @@ static void give_back(struct net *n, size_t len)
 /* The held frame goes into the collected buffers. False: not yet. */
 static bool deliver_held(struct net *n)
 {
-	size_t at = 0;
-	unsigned i;
+	size_t len = n->held_len;
 
 	if (n->rx.len < n->held_len) {
 		if (n->rx.nr_iov < n->d.vq[RX].size && n->rx.nr_iov < RX_IOVS)
@@ -290,17 +276,9 @@ static bool deliver_held(struct net *n)
 		n->count.rx_dropped++;
 		return true;
 	}
-	for (i = 0; at < n->held_len; i++) {
-		size_t part = n->held_len - at;
-
-		if (part > n->rx.iov[i].iov_len)
-			part = n->rx.iov[i].iov_len;
-		memcpy(n->rx.iov[i].iov_base, n->held + at, part);
-		at += part;
-	}
-	at = n->held_len;
+	iov_write(n->rx.iov, n->rx.nr_iov, 0, n->held, len);
 	n->held_len = 0;
-	give_back(n, at);
+	give_back(n, len);
 	return true;
 }
 

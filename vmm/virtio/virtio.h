@@ -145,6 +145,12 @@ void virtio_config_changed(struct virtio_dev *d);
 /* The guest broke a rule: ends the machine with guest-violation:@id, once. Any thread. */
 void virtio_violation(struct virtio_dev *d, const char *id, const char *what);
 
+/* Takes the first @skip bytes of @n buffers away. Returns how many buffers are left. */
+unsigned iov_skip(struct iovec **iov, unsigned n, uint64_t skip);
+
+/* Copies @buf to @n buffers, from @offset on. Returns the bytes copied. */
+size_t iov_write(const struct iovec *iov, unsigned n, size_t offset, const void *buf, size_t len);
+
 /* Copies between a chain's buffers and @buf, from @offset on. Return the bytes copied. */
 size_t chain_read(const struct vq_chain *c, size_t offset, void *buf, size_t len);
 size_t chain_write(const struct vq_chain *c, size_t offset, const void *buf, size_t len);
