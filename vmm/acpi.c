@@ -127,7 +127,7 @@ static void add_ports(struct aml *b)
 {
 	size_t dev = aml_device(b, 'C', 0), crs;
 
-	aml_name_eisa(b, "_HID", "PNP0501");
+	aml_name_string(b, "_HID", "PNP0501");
 	aml_name_integer(b, "_UID", 0);
 	crs = aml_resources(b);
 	aml_io(b, UART_PORT, 8);

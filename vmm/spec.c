@@ -157,23 +157,29 @@ static int need_file(struct line *l, struct spec_file *f, int how, struct err *e
 	return r == 0 ? bad(l, e, "no path= and no fd=", NULL) : r;
 }
 
+static const char *const limits[] = { "bytes", "bytes-burst", "ops", "ops-burst" };
+
+uint64_t *spec_limit_field(struct spec_limit *l, const char *name, size_t len)
+{
+	uint64_t *const fields[] = { &l->bytes, &l->bytes_burst, &l->ops, &l->ops_burst };
+	size_t i;
+
+	for (i = 0; i < nitems(limits); i++) {
+		if (strlen(limits[i]) == len && !memcmp(limits[i], name, len))
+			return fields[i];
+	}
+	return NULL;
+}
+
 static int take_limit(struct line *l, const char *prefix, struct spec_limit *out, struct err *e)
 {
-	const struct {
-		const char *name;
-		uint64_t *to;
-	} parts[] = {
-		{ "bytes", &out->bytes },
-		{ "bytes-burst", &out->bytes_burst },
-		{ "ops", &out->ops },
-		{ "ops-burst", &out->ops_burst },
-	};
 	char key[32];
 	size_t i;
 
-	for (i = 0; i < nitems(parts); i++) {
-		snprintf(key, sizeof(key), "%s%s", prefix, parts[i].name);
-		if (take_u64(l, key, 1, 1ull << 50, parts[i].to, e) < 0)
+	for (i = 0; i < nitems(limits); i++) {
+		snprintf(key, sizeof(key), "%s%s", prefix, limits[i]);
+		if (take_u64(l, key, 1, SPEC_MAX_RATE,
+			     spec_limit_field(out, limits[i], strlen(limits[i])), e) < 0)
 			return -1;
 	}
 	return 0;

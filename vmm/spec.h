@@ -19,6 +19,7 @@
  *	fs tag=TEXT FILE [queues=1]		a directory, by the vhost-user socket of its server
  *	disk serial=TEXT [readonly=on|off] [LIMIT] FILE [FILE]	parts, one behind the other
  *	net tap=NAME|FILE [mac=ADDRESS] [mtu=BYTES] [rx-LIMIT] [tx-LIMIT] [vhost=on|vhost-fd=N]
+ *	net kind=stream FILE [mac=ADDRESS] [mtu=BYTES] [rx-LIMIT] [tx-LIMIT]	FILE: a socket
  *	rng [LIMIT]
  *	balloon [target=BYTES] [stats=on|off] [reporting=on|off]
  *	report FILE
@@ -48,6 +49,7 @@
 #define SPEC_MAX_CPUS 32
 #define SPEC_MAX_CMDLINE 2048
 #define SPEC_NAME 64
+#define SPEC_MAX_RATE (1ull << 50) /* of a limit, per second */
 
 enum spec_boot { SPEC_BOOT_AUTO, SPEC_BOOT_LINUX64, SPEC_BOOT_PVH };
 
@@ -137,6 +139,9 @@ struct vmm_spec {
 /* Parses @text of @len bytes. Opens nothing. Free it in either case. */
 int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e);
 void spec_free(struct vmm_spec *s);
+
+/* The field that "bytes", "ops-burst"... of @len bytes names; NULL: none. */
+uint64_t *spec_limit_field(struct spec_limit *l, const char *name, size_t len);
 
 /* Calls fn for every file of @s, given or not. */
 void spec_each_file(struct vmm_spec *s,

@@ -10,7 +10,7 @@
 
 #include "base/strbuf.h"
 #include "vmm/spec.h"
-#include "vmm/virtio/tap.h"
+#include "vmm/virtio/net_peer.h"
 
 /* A socket, and @path as its address. */
 static int open_socket(struct spec_file *f, struct sockaddr_un *a, struct err *e)

@@ -15,8 +15,7 @@ static void raise_irq(struct uart *u)
 		event_tell(u->irq_fd);
 }
 
-/* Writes what is in the ring. Loop. */
-static void flush(struct uart *u)
+void uart_drain(struct uart *u)
 {
 	pthread_mutex_lock(&u->lock);
 	u->is_woken = false;
@@ -46,7 +45,7 @@ static void woken(struct source *s, uint32_t events)
 {
 	(void)events;
 	if (event_take(s))
-		flush(container_of(s, struct uart, wake));
+		uart_drain(container_of(s, struct uart, wake));
 }
 
 static void writable(struct source *s, uint32_t events)
@@ -57,7 +56,7 @@ static void writable(struct source *s, uint32_t events)
 		u->fd = -1; /* whose it is closes it */
 		loop_remove(s);
 	}
-	flush(u);
+	uart_drain(u);
 }
 
 int uart_init(struct uart *u, struct loop *l, int fd, uint64_t max, int irq_fd, struct err *e)
@@ -79,11 +78,6 @@ void uart_free(struct uart *u)
 	event_unwatch(&u->wake);
 	loop_remove(&u->out);
 	close_p(&u->irq_fd);
-}
-
-void uart_drain(struct uart *u)
-{
-	flush(u);
 }
 
 /* The loop is woken for the first byte and finds those that came meanwhile. */

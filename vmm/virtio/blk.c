@@ -273,11 +273,10 @@ static int check_request(struct blk *b, const struct vq_chain *c, struct header 
 	case VIRTIO_BLK_T_FLUSH:
 		return virtio_has(&b->dev, VIRTIO_BLK_F_FLUSH) ? -1 : VIRTIO_BLK_S_UNSUPP;
 	case VIRTIO_BLK_T_DISCARD:
-		if (!virtio_has(&b->dev, VIRTIO_BLK_F_DISCARD))
-			return VIRTIO_BLK_S_UNSUPP;
-		break;
 	case VIRTIO_BLK_T_WRITE_ZEROES:
-		if (!virtio_has(&b->dev, VIRTIO_BLK_F_WRITE_ZEROES))
+		if (!virtio_has(&b->dev, h->type == VIRTIO_BLK_T_DISCARD
+						 ? VIRTIO_BLK_F_DISCARD
+						 : VIRTIO_BLK_F_WRITE_ZEROES))
 			return VIRTIO_BLK_S_UNSUPP;
 		break;
 	case VIRTIO_BLK_T_GET_ID:
@@ -465,6 +464,7 @@ struct virtio_dev *blk_new(struct io_engine *g, struct loop *l, const struct spe
 	struct blk *b = xcalloc(1, sizeof(*b));
 
 	b->dev.ops = &blk_ops;
+	b->dev.label = spec->serial;
 	b->dev.config = &b->config;
 	b->dev.config_len = offsetof(struct virtio_blk_config, max_secure_erase_sectors);
 	b->engine = g;

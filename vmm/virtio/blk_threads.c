@@ -182,14 +182,22 @@ static void threads_stop(struct io_engine *g)
 	g->state = NULL;
 }
 
-static int start_worker(struct workers *w, struct err *e)
+/* All of them, confined. */
+static int start_workers(struct workers *w, struct err *e)
 {
-	int r = thread_start(&w->threads[w->nr_threads], work, w);
+	for (; w->nr_threads < NR_WORKERS; w->nr_threads++) {
+		int r = thread_start(&w->threads[w->nr_threads], work, w);
 
-	if (r)
-		return err_set(e, r, "cannot start a thread for the disks");
-	w->nr_threads++;
-	return 0;
+		if (r)
+			return err_set(e, r, "cannot start a thread for the disks");
+	}
+	pthread_mutex_lock(&w->lock);
+	while (w->nr_confined < NR_WORKERS)
+		pthread_cond_wait(&w->done, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	if (w->has_failed)
+		*e = w->failure;
+	return w->has_failed ? -1 : 0;
 }
 
 static int threads_start(struct io_engine *g, struct err *e)
@@ -204,23 +212,8 @@ static int threads_start(struct io_engine *g, struct err *e)
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
 	pthread_cond_init(&w->done, NULL);
-	if (event_watch(g->loop, &w->wake, woken, e) < 0) {
-		threads_stop(g);
-		return -1;
-	}
-	while (w->nr_threads < NR_WORKERS) {
-		if (start_worker(w, e) < 0) {
-			threads_stop(g);
-			return -1;
-		}
-	}
-	pthread_mutex_lock(&w->lock);
-	while (w->nr_confined < NR_WORKERS)
-		pthread_cond_wait(&w->done, &w->lock);
-	pthread_mutex_unlock(&w->lock);
-	if (!w->has_failed)
+	if (event_watch(g->loop, &w->wake, woken, e) == 0 && start_workers(w, e) == 0)
 		return 0;
-	*e = w->failure;
 	threads_stop(g);
 	return -1;
 }

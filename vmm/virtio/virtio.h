@@ -86,7 +86,8 @@ struct virtio_dev {
 	uint64_t acked;	    /* and taken by the driver; latched at FEATURES_OK */
 	void *config;	    /* device config space, little-endian; part of the device's struct */
 	unsigned config_len;
-	bool is_active; /* between DRIVER_OK and reset; owner: loop */
+	const char *label; /* a disk's serial number; NULL: none */
+	bool is_active;	   /* between DRIVER_OK and reset; owner: loop */
 	struct virtqueue vq[VIRTIO_MAX_QUEUES];
 
 	/* Of the transport, mmio.c. */
