@@ -18,7 +18,7 @@ ends_by() {
 		ulimit -c unlimited
 		sh -c 'kill -SEGV \$\$'
 		sleep 1000"
-	[ $((SECONDS - from)) -le "$(slow 10)" ] || fail "it took $((SECONDS - from)) s"
+	[ $((SECONDS - from)) -le "$(slow 20)" ] || fail "it took $((SECONDS - from)) s"
 	state=$(vpod status --format=json "$(cat uuid)")
 	message=$(jq -r .message <<<"$state")
 	is reason "$(jq -r .reason <<<"$state")" guest-panic
