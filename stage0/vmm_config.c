@@ -247,20 +247,24 @@ static int convert_drives(struct conv *c, const cJSON *list, struct err *e)
 
 static int convert_nic(struct conv *c, const cJSON *o, struct err *e)
 {
-	static const char *const keys[] = { "iface_id", "host_dev_name",   "guest_mac",
-					    "mtu",	"rx_rate_limiter", "tx_rate_limiter",
-					    NULL };
-	const char *id, *tap, *mac = NULL;
+	static const char *const keys[] = {
+		"iface_id", "host_dev_name",   "socket",	  "guest_mac",
+		"mtu",	    "rx_rate_limiter", "tx_rate_limiter", NULL
+	};
+	const char *id, *tap = NULL, *path = NULL, *mac = NULL;
 	uint64_t mtu = 0;
 
 	if (check_keys(o, "network-interfaces", keys, e) < 0 ||
-	    need_str(o, "network-interfaces", "iface_id", &id, e) < 0 ||
-	    need_str(o, "network-interfaces", "host_dev_name", &tap, e) < 0)
+	    need_str(o, "network-interfaces", "iface_id", &id, e) < 0)
 		return -1;
-	if (json_get_str(o, "guest_mac", &mac, e) < 0 || json_get_u64(o, "mtu", &mtu, e) < 0)
+	if (json_get_str(o, "host_dev_name", &tap, e) < 0 ||
+	    json_get_str(o, "socket", &path, e) < 0 || json_get_str(o, "guest_mac", &mac, e) < 0 ||
+	    json_get_u64(o, "mtu", &mtu, e) < 0)
 		return wrap(e, "network-interfaces");
-	sb_adds(c->out, "net");
-	add_value(c, "tap", tap);
+	if (!tap == !path || !*(tap ? tap : path))
+		return bad(e, "network-interfaces", "either host_dev_name or socket is needed");
+	sb_adds(c->out, tap ? "net" : "net kind=stream");
+	add_value(c, tap ? "tap" : "path", tap ? tap : path);
 	if (mac)
 		add_value(c, "mac", mac);
 	if (mtu)

@@ -124,8 +124,14 @@ tuned_kernel() {
 }
 
 # The data directory gets the tuned kernel and, on request, Debian's: import_kernels [6.1-cloud] ...
+# VPOD_TEST_KERNELS: a directory of kernels that is taken instead, as it is.
 import_kernels() {
 	local k
+	if [ -n "${VPOD_TEST_KERNELS:-}" ]; then
+		mkdir -p "$DATA"
+		ln -s "$VPOD_TEST_KERNELS" "$DATA/kernels"
+		return
+	fi
 	vpod kernel import "$(tuned_kernel)" >/dev/null
 	for k in "$@"; do
 		vpod kernel import "$("$TOP"/tools/get-kernels "$k" | tail -n 1)" --name="debian-$k" \

@@ -12,8 +12,6 @@
 
 #define ACPI_AT 0xe0000u /* 16-aligned, in the range that is searched for the RSDP */
 #define ACPI_SIZE 0x10000u
-#define IOAPIC_ADDR 0xfec00000u
-#define LAPIC_ADDR 0xfee00000u
 
 struct rsdp {
 	char signature[8];
@@ -89,16 +87,6 @@ struct area {
 	uint32_t used;
 };
 
-static uint8_t checksum(const void *p, size_t n)
-{
-	const uint8_t *b = p;
-	uint8_t sum = 0;
-
-	while (n--)
-		sum = (uint8_t)(sum + *b++);
-	return (uint8_t)-sum;
-}
-
 /* Appends a table and completes its header. Returns its address in the guest. */
 static uint64_t put_table(struct area *a, const char *signature, uint8_t revision,
 			  const void *table, size_t len)
@@ -115,7 +103,7 @@ static uint64_t put_table(struct area *a, const char *signature, uint8_t revisio
 	t->length = (uint32_t)len;
 	t->revision = revision;
 	t->checksum = 0;
-	t->checksum = checksum(t, len);
+	t->checksum = boot_checksum(t, len);
 	a->used = (a->used + (uint32_t)len + 15) & ~15u;
 	return at;
 }
@@ -139,7 +127,7 @@ static void add_ports(struct aml *b)
 {
 	size_t dev = aml_device(b, 'C', 0), crs;
 
-	aml_name_eisa(b, "_HID", "PNP0501");
+	aml_name_string(b, "_HID", "PNP0501");
 	aml_name_integer(b, "_UID", 0);
 	crs = aml_resources(b);
 	aml_io(b, UART_PORT, 8);
@@ -191,8 +179,8 @@ static uint64_t put_madt(struct area *a, unsigned cpus)
 {
 	uint8_t buf[sizeof(struct madt) + sizeof(struct madt_ioapic) +
 		    SPEC_MAX_CPUS * sizeof(struct madt_lapic)];
-	struct madt head = { .lapic = LAPIC_ADDR };
-	struct madt_ioapic io = { 1, sizeof(io), (uint8_t)cpus, 0, IOAPIC_ADDR, 0 };
+	struct madt head = { .lapic = BOOT_LAPIC };
+	struct madt_ioapic io = { 1, sizeof(io), (uint8_t)cpus, 0, BOOT_IOAPIC, 0 };
 	size_t len = sizeof(head);
 	unsigned i;
 
@@ -226,8 +214,8 @@ int acpi_write(struct machine *m, struct err *e)
 	memcpy(r.signature, "RSD PTR ", 8);
 	memcpy(r.oem, "VPOD  ", 6);
 	r.xsdt = put_xsdt(&a, put_fadt(&a, put_dsdt(&a, m)), put_madt(&a, m->spec->cpus));
-	r.checksum = checksum(&r, 20);
-	r.ext_checksum = checksum(&r, sizeof(r));
+	r.checksum = boot_checksum(&r, 20);
+	r.ext_checksum = boot_checksum(&r, sizeof(r));
 	memcpy(a.base, &r, sizeof(r));
 	m->rsdp = ACPI_AT;
 	return 0;

@@ -44,25 +44,10 @@ static void put_integer(struct aml *b, uint32_t v)
 	} else if (v <= 0xff) {
 		put8(b, AML_BYTE);
 		put8(b, v);
-	} else if (v <= 0xffff) {
-		put8(b, AML_WORD);
-		put(b, &v, 2);
 	} else {
 		put8(b, AML_DWORD);
 		put(b, &v, 4);
 	}
-}
-
-/* 20.2.4: 6 + 8 + 8 bits, the count of bytes that follow in the top two; it includes itself. */
-static void set_length(struct aml *b, size_t at)
-{
-	size_t n = b->len - at;
-
-	if (n >= 1u << 20)
-		abort();
-	b->buf[at] = (uint8_t)(2 << 6 | (n & 0xf));
-	b->buf[at + 1] = (uint8_t)(n >> 4);
-	b->buf[at + 2] = (uint8_t)(n >> 12);
 }
 
 static size_t open_package(struct aml *b)
@@ -73,9 +58,16 @@ static size_t open_package(struct aml *b)
 	return at;
 }
 
-void aml_package_end(struct aml *b, size_t start)
+/* 20.2.4: 6 + 8 + 8 bits, the count of bytes that follow in the top two; it includes itself. */
+void aml_package_end(struct aml *b, size_t at)
 {
-	set_length(b, start);
+	size_t n = b->len - at;
+
+	if (n >= 1u << 20)
+		abort();
+	b->buf[at] = (uint8_t)(2 << 6 | (n & 0xf));
+	b->buf[at + 1] = (uint8_t)(n >> 4);
+	b->buf[at + 2] = (uint8_t)(n >> 12);
 }
 
 size_t aml_scope_sb(struct aml *b)
@@ -120,18 +112,6 @@ void aml_name_string(struct aml *b, const char *name, const char *v)
 	put(b, v, strlen(v) + 1);
 }
 
-/* 19.3.4, EISAID: three letters of five bits, four hexadecimal digits, bytes swapped. */
-void aml_name_eisa(struct aml *b, const char *name, const char *id)
-{
-	uint32_t v = (uint32_t)(id[0] & 31) << 26 | (uint32_t)(id[1] & 31) << 21 |
-		     (uint32_t)(id[2] & 31) << 16 | (uint32_t)strtoul(id + 3, NULL, 16);
-
-	put_name(b, name);
-	put8(b, AML_DWORD);
-	v = __builtin_bswap32(v);
-	put(b, &v, 4);
-}
-
 /* Name (_S5, Package () {type, type, 0, 0}) */
 void aml_name_s5(struct aml *b, unsigned type)
 {
@@ -170,7 +150,7 @@ void aml_resources_end(struct aml *b, size_t start)
 	n = b->len - body;
 	b->buf[body - 2] = (uint8_t)n;
 	b->buf[body - 1] = (uint8_t)(n >> 8);
-	set_length(b, start);
+	aml_package_end(b, start);
 }
 
 void aml_memory32(struct aml *b, uint32_t at, uint32_t size)

@@ -22,7 +22,6 @@ void aml_package_end(struct aml *b, size_t start);
 /* Name (NAME, value) */
 void aml_name_integer(struct aml *b, const char *name, uint32_t v);
 void aml_name_string(struct aml *b, const char *name, const char *v);
-void aml_name_eisa(struct aml *b, const char *name, const char *id);
 void aml_name_s5(struct aml *b, unsigned type);
 
 /* Name (_CRS, ResourceTemplate () { ... }) */

@@ -55,6 +55,16 @@ unsigned boot_memory_map(const struct guest_mem *m, struct boot_range r[BOOT_MAX
 	return n;
 }
 
+uint8_t boot_checksum(const void *p, size_t n)
+{
+	const uint8_t *b = p;
+	uint8_t sum = 0;
+
+	while (n--)
+		sum = (uint8_t)(sum + *b++);
+	return (uint8_t)-sum;
+}
+
 int boot_read(const struct guest_mem *m, int fd, uint64_t offset, uint64_t gpa, uint64_t len,
 	      const char *what, struct err *e)
 {

@@ -22,6 +22,10 @@
 #define BOOT_LOW_END 0x9fc00u /* end of conventional memory: the MP table lies behind it */
 #define BOOT_HIGH 0x100000u
 
+/* Of the interrupt controllers, which are KVM's. */
+#define BOOT_IOAPIC 0xfec00000u
+#define BOOT_LAPIC 0xfee00000u
+
 #define BOOT_CS 0x08
 #define BOOT_DS 0x10
 #define BOOT_TSS 0x18
@@ -52,12 +56,18 @@ int kernel_load_elf(const struct guest_mem *m, int fd, uint64_t size, struct boo
 int kernel_load_bzimage(const struct guest_mem *m, int fd, uint64_t size, struct boot_kernel *out,
 			struct err *e);
 
+/* "cannot boot the kernel: @why". Returns -1. */
+int kernel_refuse(struct err *e, const char *why);
+
 /* Reads [offset, offset + len) of @fd into guest memory at @gpa. */
 int boot_read(const struct guest_mem *m, int fd, uint64_t offset, uint64_t gpa, uint64_t len,
 	      const char *what, struct err *e);
 
 /* Kernel, initrd, command line, tables: everything that is in memory when vCPU 0 starts. */
 int boot_load(struct machine *m, struct err *e);
+
+/* What makes the sum of @n bytes zero. */
+uint8_t boot_checksum(const void *p, size_t n);
 
 /* mptable.c: for kernels without ACPI. acpi.c: sets m->rsdp. */
 int mptable_write(struct machine *m, struct err *e);

@@ -57,17 +57,13 @@ void confine_stage(const char *name)
 
 void confine_print_stages(void)
 {
-	char line[64];
 	unsigned i;
-	int n;
 
 	for (i = 1; i < state.nr_stages; i++) {
 		uint64_t ns = state.stages[i].ns - state.stages[i - 1].ns;
 
-		n = snprintf(line, sizeof(line), "timing: %-8s %6llu us\n", state.stages[i].name,
-			     (unsigned long long)(ns / 1000));
-		if (write(STDERR_FILENO, line, (size_t)n) < 0)
-			return; /* nobody listens */
+		(void)dprintf(STDERR_FILENO, "timing: %-8s %6llu us\n", state.stages[i].name,
+			      (unsigned long long)(ns / 1000)); /* nobody may listen */
 	}
 }
 
@@ -220,43 +216,38 @@ static pid_t clone_machine(const struct confine *c, const struct jail *j, struct
 	return err_hint(e, "'vpod doctor' tells whether namespaces work here");
 }
 
-/* The most that any regular file which is open for writing may grow to; 0: cannot be told. */
-struct growth {
-	uint64_t max;
-	bool is_open_ended;
-};
-
-static void grow(struct growth *g, int fd, uint64_t more)
+/* *max becomes what @fd, if it is a regular file, may grow to, unless it is more already. */
+static void grow(uint64_t *max, int fd, uint64_t more)
 {
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
-	if ((uint64_t)st.st_size + more > g->max)
-		g->max = (uint64_t)st.st_size + more;
+	if ((uint64_t)st.st_size + more > *max)
+		*max = (uint64_t)st.st_size + more;
 }
 
+/* The most that any regular file which is open for writing may grow to; 0: cannot be told. */
 static uint64_t max_file(const struct vmm_spec *s)
 {
-	struct growth g = { FILE_SLACK, false };
+	uint64_t max = FILE_SLACK;
 	unsigned i, k;
 
-	grow(&g, STDERR_FILENO, FILE_SLACK);
-	grow(&g, s->report.fd, FILE_SLACK);
-	grow(&g, s->serial.fd, s->serial_max ? s->serial_max : UART_DEFAULT_MAX);
+	grow(&max, STDERR_FILENO, FILE_SLACK);
+	grow(&max, s->report.fd, FILE_SLACK);
+	grow(&max, s->serial.fd, s->serial_max ? s->serial_max : UART_DEFAULT_MAX);
 	for (i = 0; i < s->nr_disks; i++) {
 		for (k = 0; k < s->disks[i].nr_parts; k++)
-			grow(&g, s->disks[i].parts[k].fd, 0);
+			grow(&max, s->disks[i].parts[k].fd, 0);
 	}
 	for (i = 0; i < s->nr_ports; i++) {
 		struct stat st;
 
 		if (fstat(s->ports[i].file.fd, &st) == 0 && S_ISREG(st.st_mode))
-			g.is_open_ended = true;
+			return 0;
 	}
-	if (s->nr_fs && s->memory > g.max)
-		g.max = s->memory; /* a memfd: shared with the directories' servers */
-	return g.is_open_ended ? 0 : g.max;
+	/* a memfd: shared with the directories' servers */
+	return s->nr_fs && s->memory > max ? s->memory : max;
 }
 
 /* The starter. */

@@ -10,16 +10,17 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/num.h"
+#include "vmm/event.h"
 #include "vmm/sandbox.h"
 #include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
 #include "vmm/virtio/net.h"
 
 #define MAX_ANSWER (64u << 10)
-#define MAX_RATE (1ull << 50)
 
-static void answer_error(struct text *t, const char *why, const char *what)
+static enum control_next answer_error(struct text *t, const char *why, const char *what)
 {
 	text_add(t, "{\"error\":");
 	text_add_json(t, why);
@@ -28,6 +29,7 @@ static void answer_error(struct text *t, const char *why, const char *what)
 		text_add_json(t, what);
 	}
 	text_add(t, "}");
+	return CONTROL_GO_ON;
 }
 
 static void answer_state(struct machine *m, struct text *t)
@@ -92,7 +94,7 @@ static enum control_next do_metrics(struct machine *m, char **rest, struct text 
 	else if (!format || !strcmp(format, "json"))
 		metrics_json(m, t);
 	else
-		answer_error(t, "no such format: json, prometheus", format);
+		return answer_error(t, "no such format: json, prometheus", format);
 	return CONTROL_GO_ON;
 }
 
@@ -102,37 +104,22 @@ static struct virtio_dev *find(const struct machine *m, uint32_t id, unsigned n,
 	unsigned i, nth = 0;
 
 	for (i = 0; i < m->nr_devs; i++) {
-		if (m->devs[i]->ops->id != id)
-			continue;
-		if (serial ? nth < m->spec->nr_disks && !strcmp(m->spec->disks[nth].serial, serial)
-			   : nth == n)
+		if (m->devs[i]->ops->id == id &&
+		    (serial ? !strcmp(m->devs[i]->label, serial) : nth++ == n))
 			return m->devs[i];
-		nth++;
 	}
 	return NULL;
 }
 
 static bool parse_limit(char **rest, struct spec_limit *l, struct text *t)
 {
-	const struct {
-		const char *name;
-		uint64_t *to;
-	} keys[] = { { "bytes=", &l->bytes },
-		     { "bytes-burst=", &l->bytes_burst },
-		     { "ops=", &l->ops },
-		     { "ops-burst=", &l->ops_burst } };
-	const char *word;
-	size_t i;
+	char *word, *value;
+	uint64_t *to;
 
 	while ((word = next_word(rest))) {
-		for (i = 0; i < nitems(keys); i++) {
-			size_t len = strlen(keys[i].name);
-
-			if (!strncmp(word, keys[i].name, len) &&
-			    num_parse_u64(word + len, 1, MAX_RATE, keys[i].to) == 0)
-				break;
-		}
-		if (i == nitems(keys)) {
+		value = strchrnul(word, '=');
+		to = spec_limit_field(l, word, (size_t)(value - word));
+		if (!to || !*value || num_parse_u64(value + 1, 1, SPEC_MAX_RATE, to) < 0) {
 			answer_error(t, "not a limit", word);
 			return false;
 		}
@@ -147,23 +134,17 @@ static enum control_next do_limits(struct machine *m, char **rest, struct text *
 	struct virtio_dev *d;
 	uint64_t nic;
 
-	if (!name) {
-		answer_error(t, "which device?", NULL);
-		return CONTROL_GO_ON;
-	}
+	if (!name)
+		return answer_error(t, "which device?", NULL);
 	d = find(m, VIRTIO_ID_BLOCK, 0, name);
 	if (!d && !strncmp(name, "nic", 3) && num_parse_u64(name + 3, 0, 31, &nic) == 0) {
 		d = find(m, VIRTIO_ID_NET, (unsigned)nic, NULL);
 		way = next_word(rest);
-		if (!way || (strcmp(way, "rx") != 0 && strcmp(way, "tx") != 0)) {
-			answer_error(t, "which way: rx or tx?", way);
-			return CONTROL_GO_ON;
-		}
+		if (!way || (strcmp(way, "rx") != 0 && strcmp(way, "tx") != 0))
+			return answer_error(t, "which way: rx or tx?", way);
 	}
-	if (!d) {
-		answer_error(t, "no such device", name);
-		return CONTROL_GO_ON;
-	}
+	if (!d)
+		return answer_error(t, "no such device", name);
 	if (!parse_limit(rest, &l, t))
 		return CONTROL_GO_ON;
 	if (way)
@@ -202,16 +183,13 @@ static enum control_next do_balloon(struct machine *m, char **rest, struct text 
 	const char *what = next_word(rest);
 	uint64_t bytes;
 
-	if (!d) {
-		answer_error(t, "the machine has no balloon", NULL);
-	} else if (what && !strcmp(what, "stats")) {
-		answer_balloon(d, t);
-	} else if (what && num_parse_u64(what, 0, m->mem.size, &bytes) == 0) {
+	if (!d)
+		return answer_error(t, "the machine has no balloon", NULL);
+	if (what && num_parse_u64(what, 0, m->mem.size, &bytes) == 0)
 		balloon_set_target(d, bytes);
-		answer_balloon(d, t);
-	} else {
-		answer_error(t, "neither stats nor bytes up to the machine's memory", what);
-	}
+	else if (!what || strcmp(what, "stats") != 0)
+		return answer_error(t, "neither stats nor bytes up to the machine's memory", what);
+	answer_balloon(d, t);
 	return CONTROL_GO_ON;
 }
 
@@ -275,20 +253,6 @@ static void in_loop(void *arg)
 	r->next = control_command(r->m, r->line, r->answer);
 }
 
-static bool write_all(int fd, const struct text *t)
-{
-	size_t done = 0;
-
-	while (done < t->len) {
-		ssize_t n = write(fd, t->buf + done, t->len - done);
-
-		if (n <= 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
-}
-
 static bool answer(struct machine *m, int fd, char *line)
 {
 	static char buf[MAX_ANSWER];
@@ -299,7 +263,7 @@ static bool answer(struct machine *m, int fd, char *line)
 	machine_call(m, in_loop, &r);
 	if (r.next == CONTROL_WAIT)
 		machine_wait_paused(m);
-	ok = write_all(fd, &t);
+	ok = fs_write_all(fd, t.buf, t.len) == 0;
 	if (r.next == CONTROL_STOP)
 		machine_end(m, END_STOPPED, "by the control socket");
 	return ok;
@@ -324,24 +288,19 @@ static void serve(struct machine *m, int fd)
 	}
 }
 
-static bool is_listening(int fd)
+bool control_is_listening(const struct machine *m)
 {
-	int v = 0;
+	int v = 0, fd = m->spec->control.fd;
 	socklen_t len = sizeof(v);
 
 	return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &v, &len) == 0 && v;
-}
-
-bool control_is_listening(const struct machine *m)
-{
-	return is_listening(m->spec->control.fd);
 }
 
 static void *control(void *arg)
 {
 	struct machine *m = arg;
 	int fd = m->spec->control.fd, client;
-	bool listens = is_listening(fd);
+	bool listens = control_is_listening(m);
 	struct err e;
 
 	if (sandbox_enter(SANDBOX_CONTROL, &e) < 0)
@@ -366,7 +325,6 @@ static void *control(void *arg)
 
 int control_start(struct machine *m, struct err *e)
 {
-	pthread_attr_t attr;
 	pthread_t thread;
 	int r, fd = m->spec->control.fd;
 
@@ -374,10 +332,7 @@ int control_start(struct machine *m, struct err *e)
 		return 0;
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) < 0)
 		return err_set(e, errno, "cannot use the control socket");
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 65536);
-	r = pthread_create(&thread, &attr, control, m);
-	pthread_attr_destroy(&attr);
+	r = thread_start(&thread, control, m);
 	if (r)
 		return err_set(e, r, "cannot start the control socket's thread");
 	sem_wait(&m->ready);

@@ -51,11 +51,10 @@ static int add_disks(struct machine *m, struct err *e)
 
 static int add_net(struct machine *m, const struct spec_nic *nic, struct err *e)
 {
-	struct tap t;
+	int fd = nic->file.fd;
+	struct net_peer *p = nic->is_stream ? net_stream_new(fd, e) : tap_new(fd, e);
 
-	if (tap_use(&t, nic->file.fd, e) < 0)
-		return -1;
-	return add_made(m, net_new(nic, &t, &m->loop, e), e);
+	return p ? add_made(m, net_new(nic, p, &m->loop, e), e) : -1;
 }
 
 static int add_nets(struct machine *m, struct err *e)

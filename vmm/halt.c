@@ -30,8 +30,7 @@ static bool all_idle(struct machine *m)
 		struct vcpu *v = &m->vcpus[i];
 		uint64_t now = cpu_time(v);
 
-		if (now - v->cpu_time > IDLE_NS)
-			idle = false;
+		idle &= now - v->cpu_time <= IDLE_NS;
 		v->cpu_time = now;
 	}
 	return idle;

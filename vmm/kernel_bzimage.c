@@ -15,7 +15,7 @@
 #define MAGIC_BZIMAGE 0x53726448u
 #define PROTOCOL_64BIT 0x20cu
 
-static int bad(struct err *e, const char *why)
+int kernel_refuse(struct err *e, const char *why)
 {
 	return err_setk(e, ERR_USAGE, 0, "cannot boot the kernel: %s", why);
 }
@@ -28,19 +28,19 @@ int kernel_load_bzimage(const struct guest_mem *m, int fd, uint64_t size, struct
 
 	_Static_assert(sizeof(h) <= sizeof(out->header), "the header fits");
 	if (size < HEADER_AT + sizeof(h) || pread(fd, &h, sizeof(h), HEADER_AT) != sizeof(h))
-		return bad(e, "it is cut short");
+		return kernel_refuse(e, "it is cut short");
 	if (h.header != MAGIC_BZIMAGE)
-		return bad(e, "it is neither an ELF vmlinux nor a bzImage");
+		return kernel_refuse(e, "it is neither an ELF vmlinux nor a bzImage");
 	if (h.version < PROTOCOL_64BIT || !(h.xloadflags & XLF_KERNEL_64))
-		return bad(e, "it has no 64-bit entry");
+		return kernel_refuse(e, "it has no 64-bit entry");
 	setup = ((uint64_t)(h.setup_sects ? h.setup_sects : 4) + 1) * 512;
 	if (setup + 0x200 >= size)
-		return bad(e, "its setup part is longer than the file");
+		return kernel_refuse(e, "its setup part is longer than the file");
 	load = h.pref_address;
 	/* init_size: what it needs, from its load address on, to unpack itself */
 	if (load < BOOT_HIGH || load & 4095 || h.init_size < size - setup ||
 	    !mem_at(m, load, h.init_size))
-		return bad(e, "it does not fit into the guest's memory");
+		return kernel_refuse(e, "it does not fit into the guest's memory");
 	if (boot_read(m, fd, setup, load, size - setup, "kernel", e) < 0)
 		return -1;
 	memcpy(out->header, &h, sizeof(h));
@@ -58,9 +58,9 @@ int kernel_load(const struct guest_mem *m, int fd, struct boot_kernel *out, stru
 	if (fstat(fd, &st) < 0)
 		return err_set(e, errno, "cannot stat the kernel");
 	if (!S_ISREG(st.st_mode))
-		return bad(e, "it is not a regular file");
+		return kernel_refuse(e, "it is not a regular file");
 	if (pread(fd, magic, sizeof(magic), 0) != sizeof(magic))
-		return bad(e, "it is cut short");
+		return kernel_refuse(e, "it is cut short");
 	if (!memcmp(magic, "\177ELF", 4))
 		return kernel_load_elf(m, fd, (uint64_t)st.st_size, out, e);
 	return kernel_load_bzimage(m, fd, (uint64_t)st.st_size, out, e);

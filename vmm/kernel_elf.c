@@ -18,11 +18,6 @@
 #define XEN_ELFNOTE_PHYS32_ENTRY 18
 #define PAGE 4096ull
 
-static int bad(struct err *e, const char *why)
-{
-	return err_setk(e, ERR_USAGE, 0, "cannot boot the kernel: %s", why);
-}
-
 static bool in_file(uint64_t offset, uint64_t len, uint64_t size)
 {
 	return offset <= size && len <= size - offset;
@@ -54,9 +49,9 @@ static int load_segment(const struct guest_mem *m, int fd, uint64_t size, const 
 	uint64_t mapped;
 
 	if (!in_file(p->p_offset, p->p_filesz, size) || p->p_filesz > p->p_memsz)
-		return bad(e, "a segment lies outside of the file");
+		return kernel_refuse(e, "a segment lies outside of the file");
 	if (p->p_paddr < BOOT_HIGH || !mem_at(m, p->p_paddr, p->p_memsz))
-		return bad(e, "a segment lies outside of the guest's memory");
+		return kernel_refuse(e, "a segment lies outside of the guest's memory");
 	mapped = map_pages(m, fd, p);
 	return boot_read(m, fd, p->p_offset + mapped, p->p_paddr + mapped, p->p_filesz - mapped,
 			 "kernel", e);
@@ -90,10 +85,10 @@ static int check_header(const Elf64_Ehdr *h, uint64_t size, struct err *e)
 {
 	if (h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_ident[EI_DATA] != ELFDATA2LSB ||
 	    h->e_machine != EM_X86_64)
-		return bad(e, "it is not for x86-64");
+		return kernel_refuse(e, "it is not for x86-64");
 	if (h->e_phentsize != sizeof(Elf64_Phdr) || !h->e_phnum || h->e_phnum > ELF_MAX_PHDRS ||
 	    !in_file(h->e_phoff, (uint64_t)h->e_phnum * sizeof(Elf64_Phdr), size))
-		return bad(e, "its program headers are not sound");
+		return kernel_refuse(e, "its program headers are not sound");
 	return 0;
 }
 
@@ -111,7 +106,7 @@ static int check_overlap(const Elf64_Phdr *p, unsigned n, struct err *e)
 		for (j = 0; j < i; j++) {
 			if (p[i].p_type == PT_LOAD && p[j].p_type == PT_LOAD &&
 			    overlaps(&p[i], &p[j]))
-				return bad(e, "two of its segments overlap");
+				return kernel_refuse(e, "two of its segments overlap");
 		}
 	}
 	return 0;
@@ -141,11 +136,11 @@ int kernel_load_elf(const struct guest_mem *m, int fd, uint64_t size, struct boo
 	unsigned i;
 
 	if (size < sizeof(h) || !read_at(fd, 0, &h, sizeof(h)))
-		return bad(e, "it is cut short");
+		return kernel_refuse(e, "it is cut short");
 	if (check_header(&h, size, e) < 0)
 		return -1;
 	if (!read_at(fd, h.e_phoff, p, h.e_phnum * sizeof(*p)))
-		return bad(e, "it is cut short");
+		return kernel_refuse(e, "it is cut short");
 	for (i = 0; i < h.e_phnum; i++) {
 		if (p[i].p_type == PT_NOTE)
 			read_notes(fd, size, &p[i], out);
@@ -160,8 +155,8 @@ int kernel_load_elf(const struct guest_mem *m, int fd, uint64_t size, struct boo
 		return -1;
 	out->entry = physical_entry(p, h.e_phnum, h.e_entry);
 	if (!out->entry)
-		return bad(e, "its entry lies outside of its segments");
+		return kernel_refuse(e, "its entry lies outside of its segments");
 	if (out->pvh && (out->pvh > UINT32_MAX || !mem_at(m, out->pvh, 1)))
-		return bad(e, "its PVH entry lies outside of memory");
+		return kernel_refuse(e, "its PVH entry lies outside of memory");
 	return 0;
 }

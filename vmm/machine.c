@@ -21,6 +21,7 @@
 #include "vmm/boot.h"
 #include "vmm/confine.h"
 #include "vmm/control.h"
+#include "vmm/event.h"
 #include "vmm/sandbox.h"
 #include "vmm/vcpu.h"
 
@@ -50,7 +51,6 @@ const char *machine_end_name(enum machine_end end)
 void machine_end(struct machine *m, enum machine_end end, const char *fmt, ...)
 {
 	int none = END_NONE, claimed = -1;
-	uint64_t one = 1;
 	va_list ap;
 
 	if (!__atomic_compare_exchange_n(&m->end, &none, claimed, false, __ATOMIC_SEQ_CST,
@@ -60,8 +60,7 @@ void machine_end(struct machine *m, enum machine_end end, const char *fmt, ...)
 	vsnprintf(m->end_text, sizeof(m->end_text), fmt, ap);
 	va_end(ap);
 	__atomic_store_n(&m->end, (int)end, __ATOMIC_SEQ_CST);
-	if (write(m->end_source.fd, &one, sizeof(one)) < 0)
-		return; /* it is pending */
+	event_tell(m->end_source.fd);
 }
 
 static void ended(struct source *s, uint32_t events)
@@ -85,7 +84,6 @@ int machine_watch_stop(struct machine *m, int fd, struct err *e)
 void machine_call(struct machine *m, void (*fn)(void *arg), void *arg)
 {
 	struct machine_call c = { .fn = fn, .arg = arg };
-	uint64_t one = 1;
 
 	if (!m->is_running) {
 		fn(arg);
@@ -96,8 +94,7 @@ void machine_call(struct machine *m, void (*fn)(void *arg), void *arg)
 	c.next = m->calls.first;
 	m->calls.first = &c;
 	pthread_mutex_unlock(&m->calls.lock);
-	if (write(m->calls.wake.fd, &one, sizeof(one)) < 0)
-		return; /* cannot be: the counter is small */
+	event_tell(m->calls.wake.fd);
 	while (sem_wait(&c.done) < 0)
 		;
 }
@@ -106,10 +103,9 @@ static void run_calls(struct source *s, uint32_t events)
 {
 	struct machine *m = container_of(s, struct machine, calls.wake);
 	struct machine_call *c, *next;
-	uint64_t n;
 
 	(void)events;
-	if (read(s->fd, &n, sizeof(n)) < 0)
+	if (!event_take(s))
 		return;
 	pthread_mutex_lock(&m->calls.lock);
 	c = m->calls.first;
@@ -120,17 +116,6 @@ static void run_calls(struct source *s, uint32_t events)
 		c->fn(c->arg);
 		sem_post(&c->done);
 	}
-}
-
-static int watch_eventfd(struct machine *m, struct source *s,
-			 void (*ready)(struct source *, uint32_t), struct err *e)
-{
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-	if (fd >= 0 && loop_add(&m->loop, s, fd, EPOLLIN, ready, e) == 0)
-		return 0;
-	close_p(&fd);
-	return err_set(e, errno, "cannot make an event file");
 }
 
 static int set_memory(struct machine *m, struct err *e)
@@ -209,14 +194,13 @@ static int make_vcpus(struct machine *m, struct err *e)
 int machine_make_devices(struct machine *m, struct vmm_spec *spec, struct err *e)
 {
 	*m = (struct machine){ .spec = spec, .kvm_fd = spec->kvm.fd, .vm_fd = -1 };
-	m->calls.wake.fd = m->end_source.fd = -1;
 	m->uart.irq_fd = -1;
 	pthread_mutex_init(&m->calls.lock, NULL);
 	sem_init(&m->ready, 0, 0);
 	pthread_mutex_init(&m->gate, NULL);
 	pthread_mutex_lock(&m->gate);
-	if (loop_init(&m->loop, e) < 0 || watch_eventfd(m, &m->calls.wake, run_calls, e) < 0 ||
-	    watch_eventfd(m, &m->end_source, ended, e) < 0)
+	if (loop_init(&m->loop, e) < 0 || event_watch(&m->loop, &m->calls.wake, run_calls, e) < 0 ||
+	    event_watch(&m->loop, &m->end_source, ended, e) < 0)
 		return -1;
 	if (mem_init(&m->mem, spec->memory, spec->nr_fs > 0, e) < 0 || make_vm(m, e) < 0)
 		return -1;
@@ -321,14 +305,6 @@ int machine_run(struct machine *m, struct err *e)
 	return 0;
 }
 
-static void unwatch(struct source *s)
-{
-	int fd = s->fd;
-
-	loop_remove(s);
-	close_p(&fd);
-}
-
 /* Only for a machine without running vCPUs: one that ran ends with its process. */
 void machine_free(struct machine *m)
 {
@@ -340,7 +316,7 @@ void machine_free(struct machine *m)
 	devices_free(m);
 	close_p(&m->vm_fd);
 	mem_free(&m->mem);
-	unwatch(&m->calls.wake);
-	unwatch(&m->end_source);
+	event_unwatch(&m->calls.wake);
+	event_unwatch(&m->end_source);
 	loop_close(&m->loop);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/options.h"
@@ -96,19 +97,11 @@ static int open_spec(const char *name, struct err *e)
 static int read_spec(const char *name, struct vmm_spec *s, struct err *e)
 {
 	cleanup_close int fd = open_spec(name, e);
-	cleanup_free char *text = xmalloc(SPEC_MAX_BYTES + 1);
-	size_t len = 0;
-	ssize_t n = 1;
+	cleanup_sb struct strbuf text = STRBUF_INIT;
 
-	if (fd < 0)
+	if (fd < 0 || fs_read_fd(fd, "the machine's description", SPEC_MAX_BYTES, &text, e) < 0)
 		return -1;
-	while (n > 0 && len <= SPEC_MAX_BYTES) {
-		n = read(fd, text + len, SPEC_MAX_BYTES + 1 - len);
-		len += n > 0 ? (size_t)n : 0;
-	}
-	if (n < 0)
-		return err_set(e, errno, "cannot read the machine's description");
-	return spec_parse(s, text, len, e);
+	return spec_parse(s, text.buf, text.len, e);
 }
 
 /* One line: how it ended. Whoever started us reads it before our process is gone. */

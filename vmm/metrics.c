@@ -127,22 +127,13 @@ static void balloon_values(struct virtio_dev *d, struct group *g)
 	add(g, "discarded_bytes", s.discarded, false);
 }
 
-static const char *label(const struct machine *m, const struct virtio_dev *d)
-{
-	unsigned i, disk = 0;
-
-	for (i = 0; i < d->slot; i++)
-		disk += m->devs[i]->ops->id == VIRTIO_ID_BLOCK;
-	return d->ops->id == VIRTIO_ID_BLOCK && disk < m->spec->nr_disks
-		       ? m->spec->disks[disk].serial
-		       : "";
-}
-
 static void device_values(const struct machine *m, unsigned slot, struct group *g)
 {
 	struct virtio_dev *d = m->devs[slot];
 
-	*g = (struct group){ .device = d->ops->name, .slot = slot, .label = label(m, d) };
+	*g = (struct group){ .device = d->ops->name,
+			     .slot = slot,
+			     .label = d->label ? d->label : "" };
 	add(g, "active", d->is_active, true);
 	if (d->ops->id == VIRTIO_ID_BLOCK)
 		blk_values(d, g);

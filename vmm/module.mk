@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # vmm: vpod-vmm, the KVM monitor.  Static with musl, as vpod-init; natively for tests and fuzzers.
 VMM_CORE_SRCS := $(filter-out vmm/main.c,$(wildcard vmm/*.c vmm/virtio/*.c))
-VMM_BASE_SRCS := $(addprefix base/,err.c fs.c jail.c log.c loop.c num.c options.c strbuf.c)
+VMM_BASE_SRCS := $(addprefix base/,cidr.c err.c fs.c jail.c log.c loop.c num.c options.c strbuf.c)
 VMM_OBJS := $(patsubst %.c,$(O)/vmm-static/%.o,vmm/main.c $(VMM_CORE_SRCS) $(VMM_BASE_SRCS))
 
 VMM_CFLAGS = -std=gnu17 $(WARN) -O2 -ffunction-sections -fdata-sections -fPIE \

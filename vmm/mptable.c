@@ -8,8 +8,6 @@
 #include "vmm/boot.h"
 #include "vmm/vcpu.h"
 
-#define IOAPIC_ADDR 0xfec00000u
-#define LAPIC_ADDR 0xfee00000u
 #define APIC_VERSION 0x14
 #define ISA_BUS 0
 #define NR_PINS 24
@@ -56,16 +54,6 @@ struct mp_int {
 enum { MP_CPU, MP_BUS, MP_IOAPIC, MP_IOINT, MP_LINT };
 enum { MP_INT, MP_NMI, MP_SMI, MP_EXTINT };
 
-static uint8_t checksum(const void *p, size_t n)
-{
-	const uint8_t *b = p;
-	uint8_t sum = 0;
-
-	while (n--)
-		sum = (uint8_t)(sum + *b++);
-	return (uint8_t)-sum;
-}
-
 static void add(uint8_t **at, struct mp_header *h, const void *entry, size_t len)
 {
 	memcpy(*at, entry, len);
@@ -75,7 +63,7 @@ static void add(uint8_t **at, struct mp_header *h, const void *entry, size_t len
 
 static void add_entries(uint8_t **at, struct mp_header *h, unsigned cpus)
 {
-	struct mp_ioapic ioapic = { MP_IOAPIC, (uint8_t)cpus, 0x11, 1, IOAPIC_ADDR };
+	struct mp_ioapic ioapic = { MP_IOAPIC, (uint8_t)cpus, 0x11, 1, BOOT_IOAPIC };
 	struct mp_bus isa = { MP_BUS, ISA_BUS, "ISA   " };
 	struct mp_int lint = { MP_LINT, MP_EXTINT, 0, ISA_BUS, 0, 0, 0 };
 	unsigned i;
@@ -113,16 +101,16 @@ int mptable_write(struct machine *m, struct err *e)
 			       .revision = 4,
 			       .oem = "VPOD    ",
 			       .product = "VPOD-VMM    ",
-			       .lapic = LAPIC_ADDR };
+			       .lapic = BOOT_LAPIC };
 	uint8_t *start = mem_at(&m->mem, p.table, 4096), *at = start + sizeof(h);
 
 	(void)e;
 	add_entries(&at, &h, m->spec->cpus);
 	h.length = (uint16_t)(at - start);
 	memcpy(start, &h, sizeof(h));
-	h.checksum = checksum(start, h.length);
+	h.checksum = boot_checksum(start, h.length);
 	memcpy(start, &h, sizeof(h));
-	p.checksum = checksum(&p, sizeof(p));
+	p.checksum = boot_checksum(&p, sizeof(p));
 	memcpy(mem_at(&m->mem, BOOT_LOW_END, sizeof(p)), &p, sizeof(p));
 	return 0;
 }

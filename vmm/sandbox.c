@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -53,38 +54,17 @@ const struct sandbox_call *sandbox_call(size_t i)
 	return i < nitems(calls) ? &calls[i] : NULL;
 }
 
-/* @at is where the text ends; returns where it ends then. Async-signal-safe, as all below. */
-static char *put(char *at, char *end, const char *s)
-{
-	while (*s && at < end)
-		*at++ = *s++;
-	return at;
-}
-
-static char *put_number(char *at, char *end, unsigned n)
-{
-	char digits[12];
-	unsigned i = sizeof(digits) - 1;
-
-	digits[i] = '\0';
-	do
-		digits[--i] = (char)('0' + n % 10);
-	while (n /= 10);
-	return put(at, end, digits + i);
-}
-
+/* In the signal's handler: a call of ours raised it, so not within snprintf(), which makes none. */
 static void tell(int fd, const char *prefix, int nr)
 {
-	char line[200], *at = line, *end = line + sizeof(line) - 1;
 	bool is_known = nr >= 0 && (size_t)nr < nitems(sandbox_names) && sandbox_names[nr];
+	char line[200], number[12];
+	int n;
 
-	at = put(at, end, prefix);
-	at = put(at, end, "seccomp: system call ");
-	at = is_known ? put(at, end, sandbox_names[nr]) : put_number(at, end, (unsigned)nr);
-	at = put(at, end, " in thread ");
-	at = put(at, end, sandbox_kind_name(own_kind));
-	*at++ = '\n';
-	if (fd >= 0 && write(fd, line, (size_t)(at - line)) < 0)
+	snprintf(number, sizeof(number), "%d", nr);
+	n = snprintf(line, sizeof(line), "%sseccomp: system call %s in thread %s\n", prefix,
+		     is_known ? sandbox_names[nr] : number, sandbox_kind_name(own_kind));
+	if (fd >= 0 && write(fd, line, (size_t)n) < 0)
 		return; /* nobody listens */
 }
 

@@ -2,10 +2,12 @@
 #include "vmm/spec.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cidr.h"
 #include "base/cleanup.h"
 #include "base/num.h"
 #include "base/strbuf.h"
@@ -127,12 +129,13 @@ static int take_bool(struct line *l, const char *key, bool *out, struct err *e)
 }
 
 /* path= or fd=. Returns 1 when there was one, 0 when not. */
-static int take_file(struct line *l, struct spec_file *f, struct err *e)
+static int take_file(struct line *l, struct spec_file *f, int how, struct err *e)
 {
 	const char *path = take(l, "path");
 	uint64_t fd = UINT64_MAX;
 
 	*f = no_file;
+	f->how = how;
 	if (path) {
 		f->path = xstrdup(path);
 		return 1;
@@ -145,109 +148,89 @@ static int take_file(struct line *l, struct spec_file *f, struct err *e)
 	return 1;
 }
 
-static int need_file(struct line *l, struct spec_file *f, struct err *e)
+static int need_file(struct line *l, struct spec_file *f, int how, struct err *e)
 {
-	int r = is_given(f) ? 2 : take_file(l, f, e);
+	int r = is_given(f) ? 2 : take_file(l, f, how, e);
 
 	if (r == 2)
 		return bad(l, e, "given twice", NULL);
 	return r == 0 ? bad(l, e, "no path= and no fd=", NULL) : r;
 }
 
+static const char *const limits[] = { "bytes", "bytes-burst", "ops", "ops-burst" };
+
+uint64_t *spec_limit_field(struct spec_limit *l, const char *name, size_t len)
+{
+	uint64_t *const fields[] = { &l->bytes, &l->bytes_burst, &l->ops, &l->ops_burst };
+	size_t i;
+
+	for (i = 0; i < nitems(limits); i++) {
+		if (strlen(limits[i]) == len && !memcmp(limits[i], name, len))
+			return fields[i];
+	}
+	return NULL;
+}
+
 static int take_limit(struct line *l, const char *prefix, struct spec_limit *out, struct err *e)
 {
-	const struct {
-		const char *name;
-		uint64_t *to;
-	} parts[] = {
-		{ "bytes", &out->bytes },
-		{ "bytes-burst", &out->bytes_burst },
-		{ "ops", &out->ops },
-		{ "ops-burst", &out->ops_burst },
-	};
 	char key[32];
 	size_t i;
 
-	for (i = 0; i < nitems(parts); i++) {
-		snprintf(key, sizeof(key), "%s%s", prefix, parts[i].name);
-		if (take_u64(l, key, 1, 1ull << 50, parts[i].to, e) < 0)
+	for (i = 0; i < nitems(limits); i++) {
+		snprintf(key, sizeof(key), "%s%s", prefix, limits[i]);
+		if (take_u64(l, key, 1, SPEC_MAX_RATE,
+			     spec_limit_field(out, limits[i], strlen(limits[i])), e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int take_io(struct line *l, enum spec_io *out, struct err *e)
+/* The index of @key's value among @names, which end with NULL; absent: 0. @what: all of them. */
+static int take_choice(struct line *l, const char *key, const char *const *names, const char *what,
+		       struct err *e)
 {
-	static const char *const names[] = { "auto", "uring", "threads" };
-	const char *v = take(l, "io");
-	size_t i;
+	const char *v = take(l, key);
+	int i;
 
-	for (i = 0; v && i < nitems(names) && strcmp(names[i], v); i++)
+	for (i = 0; v && names[i] && strcmp(names[i], v); i++)
 		;
-	if (i == nitems(names))
-		return bad(l, e, "io is auto, uring or threads, not", v);
-	*out = (enum spec_io)i;
-	return 0;
+	return names[i] ? i : bad(l, e, what, v);
 }
 
 static int parse_machine(struct vmm_spec *s, struct line *l, struct err *e)
 {
+	static const char *const io[] = { "auto", "uring", "threads", NULL };
 	uint64_t cpus = s->cpus;
+	int how;
 
 	if (take_u64(l, "cpus", 1, SPEC_MAX_CPUS, &cpus, e) < 0 ||
 	    take_u64(l, "memory", 1u << 20, 1ull << 40, &s->memory, e) < 0 ||
 	    take_text(l, "name", s->name, sizeof(s->name), e) < 0 ||
-	    take_bool(l, "acpi", &s->has_acpi, e) < 0 || take_io(l, &s->io, e) < 0 ||
-	    take_text(l, "cpuid", s->cpuid_off, sizeof(s->cpuid_off), e) < 0)
+	    take_bool(l, "acpi", &s->has_acpi, e) < 0 ||
+	    take_text(l, "cpuid", s->cpuid_off, sizeof(s->cpuid_off), e) < 0 ||
+	    (how = take_choice(l, "io", io, "io is auto, uring or threads, not", e)) < 0)
 		return -1;
 	s->cpus = (unsigned)cpus;
+	s->io = (enum spec_io)how;
 	return s->memory & 4095 ? bad(l, e, "memory is not a multiple of 4096", NULL) : 0;
 }
 
 static int parse_kernel(struct vmm_spec *s, struct line *l, struct err *e)
 {
-	static const char *const names[] = { "auto", "linux64", "pvh" };
-	const char *boot = take(l, "boot");
-	size_t i;
+	static const char *const names[] = { "auto", "linux64", "pvh", NULL };
+	int boot = take_choice(l, "boot", names, "boot is auto, linux64 or pvh, not", e);
 
-	for (i = 0; boot && i < nitems(names) && strcmp(names[i], boot); i++)
-		;
-	if (i == nitems(names))
-		return bad(l, e, "boot is auto, linux64 or pvh, not", boot);
-	s->boot = (enum spec_boot)i;
-	return need_file(l, &s->kernel, e);
-}
-
-static int parse_hold(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->hold, e);
-}
-
-static int parse_initrd(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->initrd, e);
+	if (boot < 0)
+		return -1;
+	s->boot = (enum spec_boot)boot;
+	return need_file(l, &s->kernel, O_RDONLY, e);
 }
 
 static int parse_serial(struct vmm_spec *s, struct line *l, struct err *e)
 {
 	if (take_u64(l, "max", 0, 1ull << 50, &s->serial_max, e) < 0)
 		return -1;
-	return need_file(l, &s->serial, e);
-}
-
-static int parse_kvm(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->kvm, e);
-}
-
-static int parse_control(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->control, e);
-}
-
-static int parse_report(struct vmm_spec *s, struct line *l, struct err *e)
-{
-	return need_file(l, &s->report, e);
+	return need_file(l, &s->serial, O_WRONLY | O_CREAT | O_APPEND, e);
 }
 
 static int parse_console(struct vmm_spec *s, struct line *l, struct err *e)
@@ -261,7 +244,7 @@ static int parse_console(struct vmm_spec *s, struct line *l, struct err *e)
 	s->nr_ports++;
 	if (take_text(l, "name", p->name, sizeof(p->name), e) < 0)
 		return -1;
-	return need_file(l, &p->file, e);
+	return need_file(l, &p->file, O_RDWR, e);
 }
 
 static int parse_disk(struct vmm_spec *s, struct line *l, struct err *e)
@@ -277,7 +260,7 @@ static int parse_disk(struct vmm_spec *s, struct line *l, struct err *e)
 	if (take_text(l, "serial", d->serial, sizeof(d->serial), e) < 0 ||
 	    take_bool(l, "readonly", &d->is_readonly, e) < 0 || take_limit(l, "", &d->limit, e) < 0)
 		return -1;
-	while ((r = take_file(l, &f, e)) > 0) {
+	while ((r = take_file(l, &f, d->is_readonly ? O_RDONLY : O_RDWR, e)) > 0) {
 		if (d->nr_parts == SPEC_MAX_PARTS)
 			return bad(l, e, "too many parts", NULL);
 		d->parts = xrealloc(d->parts, (d->nr_parts + 1) * sizeof(*d->parts));
@@ -295,14 +278,9 @@ static int parse_disk(struct vmm_spec *s, struct line *l, struct err *e)
 static int parse_mac(struct line *l, struct spec_nic *n, struct err *e)
 {
 	const char *v = take(l, "mac");
-	int used = 0;
 
-	if (!v)
-		return 0;
-	n->has_mac = sscanf(v, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &n->mac[0], &n->mac[1],
-			    &n->mac[2], &n->mac[3], &n->mac[4], &n->mac[5], &used) == 6 &&
-		     !v[used] && !(n->mac[0] & 1);
-	return n->has_mac ? 0 : bad(l, e, "not the address of one station: mac", v);
+	n->has_mac = v && mac_parse(v, n->mac) == 0 && !(n->mac[0] & 1);
+	return !v || n->has_mac ? 0 : bad(l, e, "not the address of one station: mac", v);
 }
 
 /* Limits are kept by this process: with vhost, no frame comes by. */
@@ -318,26 +296,36 @@ static int take_vhost(struct line *l, struct spec_nic *n, struct err *e)
 		n->vhost.number = (int)fd;
 	else if (is_on)
 		n->vhost.path = xstrdup("/dev/vhost-net");
-	if (is_given(&n->vhost) && (r->bytes || r->ops || t->bytes || t->ops))
-		return bad(l, e, "vhost and a limit", NULL);
+	n->vhost.how = O_RDWR;
+	if (is_given(&n->vhost) && (n->is_stream || r->bytes || r->ops || t->bytes || t->ops))
+		return bad(l, e, "vhost and a limit or a stream", NULL);
 	return 0;
 }
 
 static int parse_net(struct vmm_spec *s, struct line *l, struct err *e)
 {
+	static const char *const kinds[] = { "tap", "stream", NULL };
 	struct spec_nic *n = &s->nics[s->nr_nics];
+	const char *tap = take(l, "tap");
+	int kind = take_choice(l, "kind", kinds, "kind is tap or stream, not", e);
 	uint64_t mtu = 0;
 
 	if (s->nr_nics == SPEC_MAX_NICS)
 		return bad(l, e, "too many", NULL);
-	*n = (struct spec_nic){ .file = no_file, .vhost = no_file };
+	*n = (struct spec_nic){ .is_stream = kind == 1, .file = no_file, .vhost = no_file };
 	s->nr_nics++;
-	if (take_text(l, "tap", n->tap, sizeof(n->tap), e) < 0 || parse_mac(l, n, e) < 0 ||
-	    take_u64(l, "mtu", 68, 65535, &mtu, e) < 0 || take_limit(l, "rx-", &n->rx, e) < 0 ||
-	    take_limit(l, "tx-", &n->tx, e) < 0 || take_vhost(l, n, e) < 0)
+	if (kind < 0 || parse_mac(l, n, e) < 0 || take_u64(l, "mtu", 68, 65535, &mtu, e) < 0 ||
+	    take_limit(l, "rx-", &n->rx, e) < 0 || take_limit(l, "tx-", &n->tx, e) < 0 ||
+	    take_vhost(l, n, e) < 0)
 		return -1;
 	n->mtu = (uint16_t)mtu;
-	return n->tap[0] ? 0 : need_file(l, &n->file, e);
+	if (tap && n->is_stream)
+		return bad(l, e, "tap= and kind=stream", NULL);
+	if (!tap)
+		return need_file(l, &n->file, n->is_stream ? SPEC_CONNECT : O_RDWR, e);
+	n->file.how = SPEC_TAP;
+	n->file.path = xstrdup(tap);
+	return 0;
 }
 
 static int parse_fs(struct vmm_spec *s, struct line *l, struct err *e)
@@ -353,7 +341,7 @@ static int parse_fs(struct vmm_spec *s, struct line *l, struct err *e)
 	    take_u64(l, "queues", 1, SPEC_MAX_FS_QUEUES, &queues, e) < 0)
 		return -1;
 	f->nr_queues = (unsigned)queues;
-	return f->tag[0] ? need_file(l, &f->file, e) : bad(l, e, "no tag=", NULL);
+	return f->tag[0] ? need_file(l, &f->file, SPEC_CONNECT, e) : bad(l, e, "no tag=", NULL);
 }
 
 static int parse_rng(struct vmm_spec *s, struct line *l, struct err *e)
@@ -374,15 +362,27 @@ static int parse_balloon(struct vmm_spec *s, struct line *l, struct err *e)
 	return take_bool(l, "reporting", &b->has_reporting, e);
 }
 
+/* A line is a file and nothing else, or has its own function. */
 static const struct {
 	const char *word;
 	int (*parse)(struct vmm_spec *s, struct line *l, struct err *e);
+	size_t file; /* in struct vmm_spec, without parse */
+	int how;     /* it is opened */
 } words[] = {
-	{ "machine", parse_machine }, { "kernel", parse_kernel },   { "kvm", parse_kvm },
-	{ "initrd", parse_initrd },   { "serial", parse_serial },   { "console", parse_console },
-	{ "disk", parse_disk },	      { "fs", parse_fs },	    { "net", parse_net },
-	{ "rng", parse_rng },	      { "balloon", parse_balloon }, { "report", parse_report },
-	{ "hold", parse_hold },	      { "control", parse_control },
+	{ "machine", parse_machine, 0, 0 },
+	{ "kernel", parse_kernel, 0, 0 },
+	{ "serial", parse_serial, 0, 0 },
+	{ "console", parse_console, 0, 0 },
+	{ "disk", parse_disk, 0, 0 },
+	{ "fs", parse_fs, 0, 0 },
+	{ "net", parse_net, 0, 0 },
+	{ "rng", parse_rng, 0, 0 },
+	{ "balloon", parse_balloon, 0, 0 },
+	{ "kvm", NULL, offsetof(struct vmm_spec, kvm), O_RDWR },
+	{ "initrd", NULL, offsetof(struct vmm_spec, initrd), O_RDONLY },
+	{ "report", NULL, offsetof(struct vmm_spec, report), O_WRONLY | O_CREAT | O_TRUNC },
+	{ "hold", NULL, offsetof(struct vmm_spec, hold), O_RDONLY },
+	{ "control", NULL, offsetof(struct vmm_spec, control), SPEC_LISTEN },
 };
 
 static int parse_cmdline(struct vmm_spec *s, const struct line *l, const char *text, struct err *e)
@@ -410,7 +410,9 @@ static int parse_line(struct vmm_spec *s, char *text, struct line *l, struct err
 		;
 	if (i == nitems(words))
 		return bad(l, e, "no such word", NULL);
-	if (words[i].parse(s, l, e) < 0)
+	if (words[i].parse ? words[i].parse(s, l, e) < 0
+			   : need_file(l, (struct spec_file *)((char *)s + words[i].file),
+				       words[i].how, e) < 0)
 		return -1;
 	for (k = 0; k < l->nr; k++) {
 		if (l->keys[k])
@@ -456,8 +458,10 @@ int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e)
 		if (parse_line(s, at, l, e) < 0)
 			return -1;
 	}
-	if (!is_given(&s->kvm))
+	if (!is_given(&s->kvm)) {
 		s->kvm.path = xstrdup("/dev/kvm");
+		s->kvm.how = O_RDWR;
+	}
 	return check(s, e);
 }
 
@@ -476,7 +480,7 @@ void spec_each_file(struct vmm_spec *s,
 	for (i = 0; i < s->nr_ports; i++)
 		fn(&s->ports[i].file, "console port", arg);
 	for (i = 0; i < s->nr_nics; i++) {
-		fn(&s->nics[i].file, "tap", arg);
+		fn(&s->nics[i].file, s->nics[i].is_stream ? "network stream" : "tap", arg);
 		fn(&s->nics[i].vhost, "vhost-net", arg);
 	}
 	for (i = 0; i < s->nr_fs; i++)

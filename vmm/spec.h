@@ -19,6 +19,7 @@
  *	fs tag=TEXT FILE [queues=1]		a directory, by the vhost-user socket of its server
  *	disk serial=TEXT [readonly=on|off] [LIMIT] FILE [FILE]	parts, one behind the other
  *	net tap=NAME|FILE [mac=ADDRESS] [mtu=BYTES] [rx-LIMIT] [tx-LIMIT] [vhost=on|vhost-fd=N]
+ *	net kind=stream FILE [mac=ADDRESS] [mtu=BYTES] [rx-LIMIT] [tx-LIMIT]	FILE: a socket
  *	rng [LIMIT]
  *	balloon [target=BYTES] [stats=on|off] [reporting=on|off]
  *	report FILE
@@ -48,6 +49,7 @@
 #define SPEC_MAX_CPUS 32
 #define SPEC_MAX_CMDLINE 2048
 #define SPEC_NAME 64
+#define SPEC_MAX_RATE (1ull << 50) /* of a limit, per second */
 
 enum spec_boot { SPEC_BOOT_AUTO, SPEC_BOOT_LINUX64, SPEC_BOOT_PVH };
 
@@ -59,9 +61,13 @@ struct spec_limit {
 	uint64_t ops, ops_burst;
 };
 
+/* What a path means that open(2) is not for: a socket to connect to or to make, a tap's name. */
+enum { SPEC_CONNECT = -1, SPEC_LISTEN = -2, SPEC_TAP = -3 };
+
 /* A file by path, to be opened, or by number. */
 struct spec_file {
 	char *path; /* to be opened by spec_open(); NULL: none */
+	int how;    /* flags of open(2), or one of the above */
 	int number; /* inherited, to be taken over by spec_open(); -1: none */
 	int fd;	    /* open, and ours; -1 before spec_open() */
 };
@@ -80,7 +86,7 @@ struct spec_disk {
 };
 
 struct spec_nic {
-	char tap[16]; /* name of a tap device to open; "" when file has it */
+	bool is_stream; /* else a tap */
 	struct spec_file file;
 	uint8_t mac[6];
 	bool has_mac;
@@ -133,6 +139,9 @@ struct vmm_spec {
 /* Parses @text of @len bytes. Opens nothing. Free it in either case. */
 int spec_parse(struct vmm_spec *s, const char *text, size_t len, struct err *e);
 void spec_free(struct vmm_spec *s);
+
+/* The field that "bytes", "ops-burst"... of @len bytes names; NULL: none. */
+uint64_t *spec_limit_field(struct spec_limit *l, const char *name, size_t len);
 
 /* Calls fn for every file of @s, given or not. */
 void spec_each_file(struct vmm_spec *s,

@@ -4,21 +4,18 @@
 #include <errno.h>
 #include <linux/serial_reg.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "vmm/event.h"
 
 static void raise_irq(struct uart *u)
 {
-	uint64_t one = 1;
-
-	if (u->irq_fd >= 0 && write(u->irq_fd, &one, sizeof(one)) < 0)
-		return; /* 2^64 are pending */
+	if (u->irq_fd >= 0)
+		event_tell(u->irq_fd);
 }
 
-/* Writes what is in the ring. Loop. */
-static void flush(struct uart *u)
+void uart_drain(struct uart *u)
 {
 	pthread_mutex_lock(&u->lock);
 	u->is_woken = false;
@@ -46,11 +43,9 @@ static void flush(struct uart *u)
 
 static void woken(struct source *s, uint32_t events)
 {
-	uint64_t n;
-
 	(void)events;
-	if (read(s->fd, &n, sizeof(n)) == (ssize_t)sizeof(n))
-		flush(container_of(s, struct uart, wake));
+	if (event_take(s))
+		uart_drain(container_of(s, struct uart, wake));
 }
 
 static void writable(struct source *s, uint32_t events)
@@ -61,21 +56,18 @@ static void writable(struct source *s, uint32_t events)
 		u->fd = -1; /* whose it is closes it */
 		loop_remove(s);
 	}
-	flush(u);
+	uart_drain(u);
 }
 
 int uart_init(struct uart *u, struct loop *l, int fd, uint64_t max, int irq_fd, struct err *e)
 {
-	int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct err ignored;
 
 	*u = (struct uart){ .fd = fd, .irq_fd = irq_fd, .max = max ? max : UART_DEFAULT_MAX };
-	u->wake.fd = u->out.fd = -1;
+	u->out.fd = -1;
 	pthread_mutex_init(&u->lock, NULL);
-	if (wake < 0 || loop_add(l, &u->wake, wake, EPOLLIN, woken, e) < 0) {
-		close_p(&wake);
-		return err_set(e, errno, "cannot make the serial port");
-	}
+	if (event_watch(l, &u->wake, woken, e) < 0)
+		return err_wrap(e, "cannot make the serial port");
 	if (fd >= 0) /* regular files cannot be watched, and need not be */
 		(void)loop_add(l, &u->out, fd, 0, writable, &ignored);
 	return 0;
@@ -83,30 +75,19 @@ int uart_init(struct uart *u, struct loop *l, int fd, uint64_t max, int irq_fd, 
 
 void uart_free(struct uart *u)
 {
-	int wake = u->wake.loop ? u->wake.fd : -1;
-
-	loop_remove(&u->wake);
+	event_unwatch(&u->wake);
 	loop_remove(&u->out);
-	close_p(&wake);
 	close_p(&u->irq_fd);
-}
-
-void uart_drain(struct uart *u)
-{
-	flush(u);
 }
 
 /* The loop is woken for the first byte and finds those that came meanwhile. */
 static void transmit(struct uart *u, uint8_t v)
 {
-	uint64_t one = 1;
-
 	if (u->len < UART_RING)
 		u->ring[(u->head + u->len++) % UART_RING] = v;
 	if (!u->is_woken) {
 		u->is_woken = true;
-		if (write(u->wake.fd, &one, sizeof(one)) < 0)
-			u->is_woken = false;
+		event_tell(u->wake.fd);
 	}
 	if (u->ier & UART_IER_THRI) {
 		u->thr_empty_pending = true;

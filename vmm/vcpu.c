@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "vmm/boot.h"
+#include "vmm/event.h"
 #include "vmm/ports.h"
 #include "vmm/sandbox.h"
 
@@ -259,19 +260,12 @@ static void *run_vcpu(void *arg)
 	return NULL;
 }
 
-/* A small stack: nothing here recurses. */
 int vcpu_start(struct vcpu *v, struct err *e)
 {
-	pthread_attr_t attr;
-	int r;
+	int r = thread_start(&v->thread, run_vcpu, v);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 65536);
-	r = pthread_create(&v->thread, &attr, run_vcpu, v);
-	pthread_attr_destroy(&attr);
 	if (r)
 		return err_set(e, r, "cannot start vCPU %u", v->index);
-	v->has_thread = true;
 	return 0;
 }
 

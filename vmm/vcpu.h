@@ -22,7 +22,6 @@ struct vcpu {
 	struct kvm_run *run;
 	size_t run_size;
 	pthread_t thread;
-	bool has_thread;
 	pid_t tid;
 	int probe;		      /* enum vcpu_probe, atomic; of halt.c */
 	uint64_t cpu_time;	      /* of the thread, at halt.c's last look; owner: loop */

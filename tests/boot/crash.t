@@ -52,6 +52,28 @@ t_a_killed_hypervisor_is_a_vmm_crash() {
 	nothing_left
 }
 
+# A flush is a flush: what the app's fsync waited for is in the host's file, whatever dies next.
+t_what_was_fsynced_survives_a_killed_hypervisor() {
+	local i sum path
+	command -v debugfs >/dev/null || skip "debugfs is not installed (package e2fsprogs)"
+	for i in 1 2 3; do
+		: >log
+		"$O/vpod" --dir="$DATA" run $machine --uuid-file-save=u "$img" -- sh -c '
+			dd if=/dev/urandom of=/kept bs=64k count=32 conv=fsync 2>/dev/null
+			md5sum </kept; cat /dev/zero >/more' >log 2>err_log &
+		pid=$!
+		until_true 60 grep -q ' -$' log
+		kill -9 "$(qemu_of "$pid")"
+		wait "$pid" && fail "it ended well"
+		sum=$(cut -d' ' -f1 log)
+		path=$DATA/pods/exited/$(cat u)/scratch.img
+		debugfs -R "dump /apps/bb/upper/kept kept" "$path" 2>debugfs.log
+		is "what was kept, try $i" "$(md5sum <kept | cut -d' ' -f1)" "$sum"
+		rm kept
+	done
+	nothing_left
+}
+
 t_both_killed_at_any_moment_leave_a_truthful_state() {
 	local i victim uuid
 	"$O/vpod" --dir="$DATA" run $machine --uuid-file-save=bystander "$img" -- sleep 120 >/dev/null 2>&1 &

@@ -30,7 +30,8 @@ t_a_whole_machine_is_converted() {
 	  {"drive_id": "root", "path_on_host": "/r", "is_root_device": true}],
 	 "machine-config": {"vcpu_count": 2, "mem_size_mib": 64, "smt": false, "cpu_template": "None"},
 	 "network-interfaces": [{"iface_id": "eth0", "host_dev_name": "tap0", "guest_mac": "06:00:00:00:00:01",
-	   "tx_rate_limiter": {"bandwidth": {"size": 1000, "refill_time": 100}}}],
+	   "tx_rate_limiter": {"bandwidth": {"size": 1000, "refill_time": 100}}},
+	  {"iface_id": "eth1", "socket": "/run/p q.socket", "mtu": 65520}],
 	 "balloon": {"amount_mib": 8, "deflate_on_oom": true, "stats_polling_interval_s": 1},
 	 "entropy": {}, "serial": {"serial_out_path": "/s"}, "control": {"path": "/c"},
 	 "shares": [{"tag": "t", "socket": "/f"}], "vsock": null, "logger": null}
@@ -48,6 +49,7 @@ t_a_whole_machine_is_converted() {
 	disk serial=data readonly=on bytes=10000 bytes-burst=1000 ops=5 ops-burst=15 path=/a%20b%25
 	balloon target=8388608 stats=on reporting=off
 	net tap=tap0 mac=06:00:00:00:00:01 tx-bytes=10000 tx-bytes-burst=1000
+	net kind=stream path=/run/p%20q.socket mtu=65520
 	fs tag=t path=/f
 	control path=/c
 	E
@@ -82,6 +84,9 @@ t_wrong_values_are_refused() {
 	refused "{$boot,\"drives\":[7]}" 'drives: not an object'
 	refused "{$boot,\"drives\":[{\"drive_id\":\"a\",\"path_on_host\":\"/x\",\"is_root_device\":true},{\"drive_id\":\"b\",\"path_on_host\":\"/y\",\"is_root_device\":true}]}" 'two root devices'
 	refused "{$boot,\"entropy\":{\"rate_limiter\":{\"ops\":{\"size\":1}}}}" 'refill_time must be'
+	refused "{$boot,\"network-interfaces\":[{\"iface_id\":\"a\"}]}" 'either host_dev_name or socket is needed'
+	refused "{$boot,\"network-interfaces\":[{\"iface_id\":\"a\",\"socket\":\"\"}]}" 'either host_dev_name or socket is needed'
+	refused "{$boot,\"network-interfaces\":[{\"iface_id\":\"a\",\"socket\":\"/s\",\"host_dev_name\":\"t\"}]}" 'either host_dev_name or socket is needed'
 	refused '{"boot-source":{"kernel_image_path":"/k","boot_args":"a\ndisk path=/etc/shadow"}}' "boot_args has a line's end"
 	refused "{$boot,$boot}" 'boot-source'
 	refused 'x' 'configuration'

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/strbuf.h"
 #include "net_fixture.h"
 
 const uint8_t mac[6] = { 2, 0, 0, 1, 2, 3 };
@@ -21,18 +22,32 @@ int tap, wire;
 struct drvq rx, tx;
 uint8_t got[70000], frame[70000];
 
+/* As a tap, but of its offloads nobody is told. */
+static struct net_peer *as_tap(int fd)
+{
+	static struct net_peer_ops ops;
+	struct net_peer *p = xcalloc(1, sizeof(*p));
+
+	ops = tap_ops;
+	ops.set_offloads = NULL;
+	*p = (struct net_peer){ .ops = &ops, .fd = fd, .features = OFFLOADS };
+	return p;
+}
+
 void net_make(const struct spec_nic *nic)
 {
-	struct tap t = { .features = OFFLOADS };
+	int type = nic->is_stream ? SOCK_STREAM : SOCK_SEQPACKET, sv[2];
+	struct net_peer *p;
 	struct virtio_dev *d;
 	struct err e;
-	int sv[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, sv), 0);
-	t.fd = tap = sv[0];
+	assert_int_equal(socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, sv), 0);
+	tap = sv[0];
 	wire = sv[1];
+	p = nic->is_stream ? net_stream_new(tap, &e) : as_tap(tap);
+	assert_non_null(p);
 	rig_init(&rig, RIG_MEMORY);
-	d = net_new(nic, &t, &rig.m.loop, &e);
+	d = net_new(nic, p, &rig.m.loop, &e);
 	assert_non_null(d);
 	slot = rig_add(&rig, d);
 }

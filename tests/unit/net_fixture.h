@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A network device at a socket that keeps packets apart, in place of a tap, and its driver. */
+/*
+ * A network device and its driver, at a socket: one that keeps packets apart, in place of a tap, or
+ * a stream.
+ */
 #ifndef VPOD_TESTS_NET_FIXTURE_H
 #define VPOD_TESTS_NET_FIXTURE_H
 

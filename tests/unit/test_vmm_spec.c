@@ -62,6 +62,33 @@ static void balloon_and_entropy_have_defaults(void **state)
 	spec_free(&s);
 }
 
+static void nics_are_taps_or_streams(void **state)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 0xab };
+	struct vmm_spec s;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(parse(&s,
+			       "net tap=tap0\nnet fd=4 mac=02:00:00:00:00:aB mtu=1400\n"
+			       "net kind=tap fd=5 vhost-fd=6\n"
+			       "net kind=stream fd=7 mtu=65535 rx-bytes=9\nnet kind=stream path=/p",
+			       &e),
+			 0);
+	assert_int_equal(s.nr_nics, 5);
+	assert_string_equal(s.nics[0].file.path, "tap0");
+	assert_int_equal(s.nics[0].file.how, SPEC_TAP);
+	assert_int_equal(s.nics[1].file.number, 4);
+	assert_true(s.nics[1].has_mac && !s.nics[1].is_stream && s.nics[1].mtu == 1400);
+	assert_memory_equal(s.nics[1].mac, mac, 6);
+	assert_int_equal(s.nics[2].vhost.number, 6);
+	assert_true(s.nics[3].is_stream && s.nics[3].file.number == 7);
+	assert_int_equal(s.nics[3].rx.bytes, 9);
+	assert_string_equal(s.nics[4].file.path, "/p");
+	assert_int_equal(s.nics[4].file.how, SPEC_CONNECT);
+	spec_free(&s);
+}
+
 static void wrong_values_are_named(void **state)
 {
 	static const struct {
@@ -78,6 +105,15 @@ static void wrong_values_are_named(void **state)
 		{ "balloon stats=yes", "neither on nor off: stats" },
 		{ "balloon size=1", "unknown key size" },
 		{ "rng rate=1", "unknown key rate" },
+		{ "net mtu=1500", "no path= and no fd=" },
+		{ "net kind=stream", "no path= and no fd=" },
+		{ "net kind=stream tap=tap0", "tap= and kind=stream" },
+		{ "net kind=tun fd=4", "kind is tap or stream, not tun" },
+		{ "net kind=stream fd=4 vhost=on", "vhost and a limit or a stream" },
+		{ "net fd=4 vhost=on rx-ops=1", "vhost and a limit or a stream" },
+		{ "net fd=4 mac=03:00:00:00:00:01", "not the address of one station: mac 03" },
+		{ "net fd=4 mac=2:0:0:0:0:1", "not the address of one station: mac 2:" },
+		{ "net fd=4 mtu=67", "not a number in range: mtu" },
 	};
 	struct vmm_spec s;
 	struct err e;
@@ -98,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(disks_have_parts_and_limits),
 		cmocka_unit_test(balloon_and_entropy_have_defaults),
+		cmocka_unit_test(nics_are_taps_or_streams),
 		cmocka_unit_test(wrong_values_are_named),
 	};
 

@@ -2,7 +2,8 @@
 /*
  * A network interface, seen from a guest: a frame each way, segmentation left to the host both
  * ways, and frames that must not reach the wire.  tests/vmm/net.t is the other end.  The command
- * line "t" only sends, as fast as it can: for measurements.
+ * line "t" only sends, as fast as it can: for measurements.  At a stream, "s" sends back what comes
+ * until that is "the end" and then waits for the link to go down, and "a" asks for an address.
  */
 #include "lib.h"
 
@@ -17,6 +18,7 @@
 #define NR_RX 48u
 #define NR_FLOOD 32768u
 
+static unsigned slot;
 static struct queue rx, tx;
 static uint8_t *rx_buf;
 static uint8_t mac[6];
@@ -37,14 +39,21 @@ static void give_buffer(unsigned i)
 	queue_offer(&rx, (uint16_t)i);
 }
 
-static void start(void)
-{
-	unsigned slot = find_device(VIRTIO_ID_NET, 0), i;
-	uint64_t wanted = 1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_GUEST_CSUM |
-			  1ull << VIRTIO_NET_F_HOST_TSO4 | 1ull << VIRTIO_NET_F_GUEST_TSO4 |
-			  1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_MAC |
-			  1ull << VIRTIO_NET_F_STATUS | 1ull << VIRTIO_NET_F_MTU;
+#define OFFLOADS                                                       \
+	(1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_GUEST_CSUM | \
+	 1ull << VIRTIO_NET_F_HOST_TSO4 | 1ull << VIRTIO_NET_F_GUEST_TSO4)
 
+static void start(bool is_stream)
+{
+	uint64_t wanted = 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_MAC |
+			  1ull << VIRTIO_NET_F_STATUS | 1ull << VIRTIO_NET_F_MTU;
+	unsigned i;
+
+	slot = find_device(VIRTIO_ID_NET, 0);
+	if (!is_stream)
+		wanted |= OFFLOADS;
+	else if (features_get(slot) & OFFLOADS)
+		fail("a stream with offloads");
 	if ((features_get(slot) & wanted) != wanted)
 		fail("features are missing");
 	driver_start(slot, wanted);
@@ -203,10 +212,61 @@ static void flood(void)
 	say("finished\n");
 }
 
+/* Each frame goes back to who sent it. */
+static void echo(void)
+{
+	struct virtio_net_hdr_v1 h;
+	uint32_t len;
+
+	do {
+		len = receive((uint8_t *)f, &h);
+		if (h.flags || h.gso_type)
+			fail("a header that asks for something");
+		memcpy(f->eth, f->eth + 6, 6);
+		memcpy(f->eth + 6, mac, 6);
+		f->h.num_buffers = 0;
+		send_frame(len);
+	} while (!same(f->data, "the end", 7));
+	while (config_get(slot, 6) == VIRTIO_NET_S_LINK_UP)
+		;
+	make_frame("into the void   ");
+	send_frame(HDR + 60);
+}
+
+/* Who has 10.9.0.1?  ARP is answered by passt itself. */
+static void ask_address(void)
+{
+	static const uint8_t arp[] = { 0, 1, 8, 0, 6, 4, 0, 1 };
+	static const uint8_t us[] = { 10, 9, 0, 2 }, gateway[] = { 10, 9, 0, 1 };
+	struct virtio_net_hdr_v1 h;
+
+	make_frame("");
+	f->eth[12] = 8;
+	f->eth[13] = 6;
+	memcpy(f->data, arp, sizeof(arp));
+	memcpy(f->data + 8, mac, 6);
+	memcpy(f->data + 14, us, 4);
+	memcpy(f->data + 24, gateway, 4);
+	send_frame(HDR + 60);
+	do
+		receive((uint8_t *)f, &h);
+	while (f->eth[12] != 8 || f->eth[13] != 6 || f->data[7] != 2);
+	if (!same(f->eth, mac, 6) || !same(f->data + 14, gateway, 4) || !same(f->data + 24, us, 4))
+		fail("not the answer");
+}
+
 void guest_main(void)
 {
-	start();
+	start(cmdline[0] == 's' || cmdline[0] == 'a');
 	say("ready\n");
+	if (cmdline[0] == 's') {
+		echo();
+		pass();
+	}
+	if (cmdline[0] == 'a') {
+		ask_address();
+		pass();
+	}
 	if (cmdline[0] == 't') {
 		flood();
 		pass();

@@ -7,6 +7,7 @@
  *	bench=read	reads /dev/vda to its end by O_DIRECT, bench=write writes it
  *	bench=send	sends BYTES to port 5000 of 10.0.2.1 over eth0
  *	bench=receive	receives from there to the end
+ *	bench=ping	sends a byte there and waits for it to come back, ROUNDS times
  *
  * A result is the line "@NAME NANOSECONDS BYTES" there.  It ends by a reboot.
  */
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,6 +32,7 @@
 
 #define BYTES (64u << 20)
 #define CHUNK (1u << 18)
+#define ROUNDS 2000u
 
 static char chunk[CHUNK] __attribute__((aligned(4096)));
 
@@ -112,6 +115,21 @@ static void stream(int is_send)
 	    (unsigned long long)sum);
 }
 
+static void ping(void)
+{
+	int s = network(), on = 1;
+	uint64_t start;
+	unsigned i;
+
+	setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	start = now();
+	for (i = 0; i < ROUNDS; i++) {
+		if (send(s, chunk, 1, 0) != 1 || recv(s, chunk, 1, 0) != 1)
+			break;
+	}
+	say("@ping %llu %u\n", (unsigned long long)(now() - start), i);
+}
+
 int main(void)
 {
 	static char line[4096];
@@ -133,6 +151,8 @@ int main(void)
 		stream(1);
 	else if (strstr(line, "bench=receive"))
 		stream(0);
+	else if (strstr(line, "bench=ping"))
+		ping();
 	tcdrain(STDOUT_FILENO);
 	reboot(RB_AUTOBOOT);
 	return 1;

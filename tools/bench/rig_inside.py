@@ -14,6 +14,7 @@ import time
 
 VMM, KERNEL, INITRD, BZIMAGE, RUNS = sys.argv[1:5] + [int(sys.argv[5])]
 BYTES = 64 << 20
+ROUNDS = 2000  # as guest.c
 BASE = 'console=ttyS0 panic=-1 quiet lapic_timer_khz=1000000 pci=off noreplace-smp acpi=off'
 tmp = tempfile.mkdtemp()
 disk = f'{tmp}/disk'
@@ -69,9 +70,10 @@ def run(name, make, bench, kernel, extra):
 
 def speed(name, make, bench, extra):
     _, line, said = run(name, make, bench, KERNEL, extra)
-    if not line or int(line[2]) < BYTES:
+    if not line or int(line[2]) < (ROUNDS if bench == 'ping' else BYTES):
         sys.exit(f'{name} {bench}: {line} {said[-1000:]!r}')
-    add(f'{bench}-{name}', int(line[2]) / (int(line[1]) / 1e9) / (1 << 20))
+    add(f'{bench}-{name}', int(line[1]) / ROUNDS / 1e3 if bench == 'ping'
+        else int(line[2]) / (int(line[1]) / 1e9) / (1 << 20))
 
 
 def boots():
@@ -100,6 +102,10 @@ def peer(listener, bench):
     c, _ = listener.accept()
     if bench == 'receive':
         c.sendall(bytes(BYTES))
+    elif bench == 'ping':
+        c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while b := c.recv(1):
+            c.send(b)
     else:
         while c.recv(1 << 20):
             pass
@@ -112,7 +118,7 @@ def networks():
                        check=True)
     listener = socket.create_server(('0.0.0.0', 5000))
     for _ in range(RUNS):
-        for bench in ('send', 'receive'):
+        for bench in ('send', 'receive', 'ping'):
             for name, make, tap, extra in (
                     ('vmm', ours, 'bench0', ['net tap=bench0']),
                     ('qemu', qemu, 'bench1', [

@@ -215,10 +215,10 @@ static int take_units(struct blk *b, unsigned n)
 }
 
 /* Bytes [skip, skip + r->len) of @n buffers become the request's. False: no room now. */
-static bool take_buffers(struct blk *b, struct request *r, const struct iovec *v, unsigned n,
+static bool take_buffers(struct blk *b, struct request *r, struct iovec *v, unsigned n,
 			 uint64_t skip)
 {
-	uint64_t left = r->len;
+	uint64_t left = r->len, part;
 	int unit;
 	struct iovec *to;
 
@@ -228,19 +228,10 @@ static bool take_buffers(struct blk *b, struct request *r, const struct iovec *v
 		return false;
 	r->unit = (uint8_t)unit;
 	r->io.iov = to = &b->iovs[(unsigned)unit * UNIT];
-	for (; left; v++) {
-		uint64_t part = v->iov_len;
-
-		if (skip >= part) {
-			skip -= part;
-			continue;
-		}
-		part -= skip;
-		if (part > left)
-			part = left;
-		*to++ = (struct iovec){ (uint8_t *)v->iov_base + skip, part };
-		skip = 0;
-		left -= part;
+	iov_skip(&v, n, skip);
+	for (; left; v++, left -= part) {
+		part = v->iov_len < left ? v->iov_len : left;
+		*to++ = (struct iovec){ v->iov_base, part };
 	}
 	return true;
 }
@@ -282,11 +273,10 @@ static int check_request(struct blk *b, const struct vq_chain *c, struct header 
 	case VIRTIO_BLK_T_FLUSH:
 		return virtio_has(&b->dev, VIRTIO_BLK_F_FLUSH) ? -1 : VIRTIO_BLK_S_UNSUPP;
 	case VIRTIO_BLK_T_DISCARD:
-		if (!virtio_has(&b->dev, VIRTIO_BLK_F_DISCARD))
-			return VIRTIO_BLK_S_UNSUPP;
-		break;
 	case VIRTIO_BLK_T_WRITE_ZEROES:
-		if (!virtio_has(&b->dev, VIRTIO_BLK_F_WRITE_ZEROES))
+		if (!virtio_has(&b->dev, h->type == VIRTIO_BLK_T_DISCARD
+						 ? VIRTIO_BLK_F_DISCARD
+						 : VIRTIO_BLK_F_WRITE_ZEROES))
 			return VIRTIO_BLK_S_UNSUPP;
 		break;
 	case VIRTIO_BLK_T_GET_ID:
@@ -312,7 +302,7 @@ static int check_request(struct blk *b, const struct vq_chain *c, struct header 
 }
 
 /* False: there are no units for its buffers now. There is a slot. */
-static bool start(struct blk *b, const struct vq_chain *c)
+static bool start(struct blk *b, struct vq_chain *c)
 {
 	const struct iovec *last;
 	unsigned slot = (unsigned)__builtin_ctzll(~b->used_slots);
@@ -474,6 +464,7 @@ struct virtio_dev *blk_new(struct io_engine *g, struct loop *l, const struct spe
 	struct blk *b = xcalloc(1, sizeof(*b));
 
 	b->dev.ops = &blk_ops;
+	b->dev.label = spec->serial;
 	b->dev.config = &b->config;
 	b->dev.config_len = offsetof(struct virtio_blk_config, max_secure_erase_sectors);
 	b->engine = g;

@@ -44,22 +44,20 @@ void io_engine_remove(struct io_engine *g, struct io_client *c)
 	}
 }
 
+static int start(struct io_engine *g, const struct io_backend *b, struct err *e)
+{
+	g->backend = b->start(g, e) == 0 ? b : NULL;
+	return g->backend ? 0 : -1;
+}
+
 int io_engine_start(struct io_engine *g, enum spec_io which, struct err *e)
 {
 	if (which != SPEC_IO_THREADS) {
-		g->backend = &io_uring_backend;
-		if (g->backend->start(g, e) == 0)
-			return 0;
-		g->backend = NULL;
-		if (which == SPEC_IO_URING)
-			return -1;
+		if (start(g, &io_uring_backend, e) == 0 || which == SPEC_IO_URING)
+			return g->backend ? 0 : -1;
 		log_info("%s: disks use threads", e->msg);
 	}
-	g->backend = &io_threads_backend;
-	if (g->backend->start(g, e) == 0)
-		return 0;
-	g->backend = NULL;
-	return -1;
+	return start(g, &io_threads_backend, e);
 }
 
 void io_engine_free(struct io_engine *g)

@@ -6,16 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/strbuf.h"
+#include "vmm/event.h"
 #include "vmm/sandbox.h"
 #include "vmm/virtio/blk_engine.h"
 
 #define NR_WORKERS 4
-#define WORKER_STACK 32768 /* nothing here recurses */
 
 struct io_list {
 	struct io *first, **last;
@@ -83,7 +82,6 @@ static int64_t perform(int fd, const struct io *io)
 static void *work(void *arg)
 {
 	struct workers *w = arg;
-	uint64_t one = 1;
 	struct err e;
 	int confined = sandbox_enter(SANDBOX_WORKER, &e);
 
@@ -107,8 +105,9 @@ static void *work(void *arg)
 		pthread_mutex_lock(&w->lock);
 		list_add(&w->finished, io);
 		pthread_cond_signal(&w->done);
-		if (!w->is_woken && write(w->wake.fd, &one, sizeof(one)) > 0)
-			w->is_woken = true;
+		if (!w->is_woken)
+			event_tell(w->wake.fd);
+		w->is_woken = true;
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -161,17 +160,15 @@ static void threads_wait(struct io_engine *g)
 static void woken(struct source *s, uint32_t events)
 {
 	struct workers *w = container_of(s, struct workers, wake);
-	uint64_t n;
 
 	(void)events;
-	if (read(s->fd, &n, sizeof(n)) == (ssize_t)sizeof(n))
+	if (event_take(s))
 		io_commit(w->engine);
 }
 
 static void threads_stop(struct io_engine *g)
 {
 	struct workers *w = g->state;
-	int fd = w->wake.fd;
 	unsigned i;
 
 	pthread_mutex_lock(&w->lock);
@@ -180,60 +177,43 @@ static void threads_stop(struct io_engine *g)
 	pthread_mutex_unlock(&w->lock);
 	for (i = 0; i < w->nr_threads; i++)
 		pthread_join(w->threads[i], NULL);
-	loop_remove(&w->wake);
-	close_p(&fd);
+	event_unwatch(&w->wake);
 	free(w);
 	g->state = NULL;
 }
 
-static int start_worker(struct workers *w, struct err *e)
+/* All of them, confined. */
+static int start_workers(struct workers *w, struct err *e)
 {
-	pthread_attr_t attr;
-	int r;
+	for (; w->nr_threads < NR_WORKERS; w->nr_threads++) {
+		int r = thread_start(&w->threads[w->nr_threads], work, w);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, WORKER_STACK);
-	r = pthread_create(&w->threads[w->nr_threads], &attr, work, w);
-	pthread_attr_destroy(&attr);
-	if (r)
-		return err_set(e, r, "cannot start a thread for the disks");
-	w->nr_threads++;
-	return 0;
+		if (r)
+			return err_set(e, r, "cannot start a thread for the disks");
+	}
+	pthread_mutex_lock(&w->lock);
+	while (w->nr_confined < NR_WORKERS)
+		pthread_cond_wait(&w->done, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	if (w->has_failed)
+		*e = w->failure;
+	return w->has_failed ? -1 : 0;
 }
 
 static int threads_start(struct io_engine *g, struct err *e)
 {
 	struct workers *w = xcalloc(1, sizeof(*w));
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	g->state = w;
 	w->engine = g;
-	w->wake.fd = -1;
 	list_init(&w->fresh);
 	list_init(&w->todo);
 	list_init(&w->finished);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->work, NULL);
 	pthread_cond_init(&w->done, NULL);
-	if (fd < 0 || loop_add(g->loop, &w->wake, fd, EPOLLIN, woken, e) < 0) {
-		err_set(e, errno, "cannot make an event file for the disks");
-		close_p(&fd);
-		threads_stop(g);
-		return -1;
-	}
-	while (w->nr_threads < NR_WORKERS) {
-		if (start_worker(w, e) < 0) {
-			threads_stop(g);
-			return -1;
-		}
-	}
-	pthread_mutex_lock(&w->lock);
-	while (w->nr_confined < NR_WORKERS)
-		pthread_cond_wait(&w->done, &w->lock);
-	pthread_mutex_unlock(&w->lock);
-	if (!w->has_failed)
+	if (event_watch(g->loop, &w->wake, woken, e) == 0 && start_workers(w, e) == 0)
 		return 0;
-	*e = w->failure;
 	threads_stop(g);
 	return -1;
 }

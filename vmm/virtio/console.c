@@ -89,12 +89,7 @@ static unsigned clip(struct iovec **iov, unsigned n, uint64_t skip, size_t max)
 {
 	unsigned i;
 
-	for (; n && skip >= (*iov)->iov_len; n--)
-		skip -= (*iov)++->iov_len;
-	if (n) {
-		(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + skip;
-		(*iov)->iov_len -= skip;
-	}
+	n = iov_skip(iov, n, skip);
 	for (i = 0; i < n && max; i++) {
 		if ((*iov)[i].iov_len > max)
 			(*iov)[i].iov_len = max;

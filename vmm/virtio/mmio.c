@@ -7,10 +7,10 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "vmm/event.h"
 #include "vmm/machine.h"
 #include "vmm/virtio/virtio.h"
 
@@ -19,11 +19,8 @@
 
 void virtio_interrupt(struct virtio_dev *d, uint32_t bits)
 {
-	uint64_t one = 1;
-
 	__atomic_fetch_or(&d->isr, bits, __ATOMIC_SEQ_CST);
-	if (write(d->irq_fd, &one, sizeof(one)) < 0)
-		return; /* only when 2^64 interrupts are pending */
+	event_tell(d->irq_fd);
 }
 
 void virtio_config_changed(struct virtio_dev *d)
@@ -285,10 +282,9 @@ bool virtio_mmio_access(struct machine *m, uint64_t gpa, void *data, unsigned le
 static void kicked(struct source *s, uint32_t events)
 {
 	struct virtqueue *q = container_of(s, struct virtqueue, kick);
-	uint64_t n;
 
 	(void)events;
-	if (read(s->fd, &n, sizeof(n)) == (ssize_t)sizeof(n) && q->is_live)
+	if (event_take(s) && q->is_live)
 		q->dev->ops->notify(q->dev, q->index);
 }
 
@@ -296,15 +292,13 @@ static void kicked(struct source *s, uint32_t events)
 static int attach_queue(struct machine *m, struct virtio_dev *d, unsigned i, struct err *e)
 {
 	struct virtqueue *q = &d->vq[i];
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	*q = (struct virtqueue){ .dev = d, .index = i };
-	if (fd < 0 || loop_add(&m->loop, &q->kick, fd, EPOLLIN, kicked, e) < 0) {
-		close_p(&fd);
-		return err_set(e, errno, "cannot watch a queue of %s", d->ops->name);
-	}
-	return machine_ioeventfd(
-		m, VIRTIO_BASE + d->slot * VIRTIO_STRIDE + VIRTIO_MMIO_QUEUE_NOTIFY, i, fd, e);
+	if (event_watch(&m->loop, &q->kick, kicked, e) < 0)
+		return err_wrap(e, "cannot watch a queue of %s", d->ops->name);
+	return machine_ioeventfd(m,
+				 VIRTIO_BASE + d->slot * VIRTIO_STRIDE + VIRTIO_MMIO_QUEUE_NOTIFY,
+				 i, q->kick.fd, e);
 }
 
 int virtio_mmio_attach(struct machine *m, struct virtio_dev *d, struct err *e)
@@ -330,12 +324,8 @@ void virtio_mmio_detach(struct virtio_dev *d)
 {
 	unsigned i;
 
-	for (i = 0; i < VIRTIO_MAX_QUEUES; i++) {
-		int fd = d->vq[i].kick.loop ? d->vq[i].kick.fd : -1;
-
-		loop_remove(&d->vq[i].kick);
-		close_p(&fd);
-	}
+	for (i = 0; i < VIRTIO_MAX_QUEUES; i++)
+		event_unwatch(&d->vq[i].kick);
 	close_p(&d->irq_fd);
 	pthread_mutex_destroy(&d->lock);
 }

@@ -2,16 +2,21 @@
 /*
  * DOC: The network device, virtio 1.2 section 5.1
  *
- * Frames go between guest memory and a tap in one system call each, without a copy of ours.
+ * Frames go between guest memory and the peer, a tap or a stream socket (net_peer.h).  With a tap
+ * that is one system call each, without a copy of ours.
  *
  *   guest -> host   the first 26 bytes, virtio header and Ethernet header, are copied once,
- * checked, and the copy is sent: nothing that was looked at is read again (V11).  The kernel takes
- * checksums and segmentation from the header; what the driver did not negotiate or what cannot be
- * is dropped and counted (V20), and so is a frame from another address than the NIC's. host ->
- * guest   the length of the next frame is not known before it is read.  So buffers of the guest are
- * collected, and kept, until any frame fits, and the tap is read into them.  A guest with fewer
- * buffers is served by way of n->held, one frame; the tap is read no further before that is
- * delivered: the host's kernel queues and drops, and nothing of ours grows (V17).
+ *                   checked, and the copy is sent: nothing that was looked at is read again (V11).
+ *                   The kernel takes checksums and segmentation from the header; what the driver
+ *                   did not negotiate or what cannot be is dropped and counted (V20), and so is a
+ *                   frame from another address than the NIC's
+ *   host -> guest   the length of a tap's next frame is not known before it is read.  So buffers
+ *                   of the guest are collected, and kept, until any frame fits, and the tap is read
+ *                   into them.  A guest with fewer buffers is served by way of n->held, one frame,
+ *                   and so is what a stream has read.  The peer is read no further before that is
+ *                   delivered: the host's kernel queues and drops, nothing of ours grows (V17)
+ *
+ * A peer that goes away or breaks its protocol is a link that is down, for the machine's lifetime.
  *
  * Each turn of the loop moves a bounded amount per direction, so that no queue starves another.
  */
@@ -35,9 +40,7 @@
 enum { RX, TX };
 
 #define ETH_LEN 14u
-#define FRAME_MAX 65550u		/* 5.1.6.3.1: 64 KiB of payload, and its headers */
-#define FRAME_VLAN 4u			/* a tag makes a frame longer than the MTU says */
-#define READ_MAX (NET_HDR_LEN + 65570u) /* more than any frame */
+#define FRAME_VLAN 4u /* a tag makes a frame longer than the MTU says */
 #define TURN_FRAMES 64u
 #define TURN_BYTES (1u << 20)
 #define MIN_MSS 48u	      /* less is a way to make the host work (CVE-2019-11479) */
@@ -61,14 +64,13 @@ static_assert(sizeof(struct frame_head) == NET_HDR_LEN + ETH_LEN, "no padding");
 struct net {
 	struct virtio_dev d;
 	struct virtio_net_config config;
-	struct tap tap;
+	struct net_peer *peer;
 	uint8_t mac[6];
-	struct source src; /* the tap, from the first activation on */
-	bool is_gone;	   /* the tap is */
+	struct source src; /* the peer, from the first activation on */
 	int vhost;	   /* -1: the frames go through this process */
 	uint64_t vhost_features;
 	bool wants_buffer; /* the guest has given too few */
-	bool wants_room;   /* the tap takes no more */
+	bool wants_room;   /* the peer takes no more */
 	struct limit limit[2];
 	struct net_counters count;
 
@@ -78,8 +80,9 @@ struct net {
 		unsigned nr_buf, nr_iov;
 		size_t len;
 	} rx;
-	size_t held_len; /* 0: nothing */
-	uint8_t held[READ_MAX];
+	const uint8_t *held; /* a frame that has come: frame, or the peer's */
+	size_t held_len;     /* 0: none */
+	uint8_t frame[NET_READ_MAX];
 };
 
 static bool has(const struct net *n, unsigned bit)
@@ -95,9 +98,8 @@ static void watch(struct net *n)
 	loop_set_events(&n->src, (wants_frames ? EPOLLIN : 0u) | (n->wants_room ? EPOLLOUT : 0u));
 }
 
-static void tap_gone(struct net *n)
+static void peer_gone(struct net *n)
 {
-	n->is_gone = true;
 	loop_remove(&n->src);
 	n->config.status = 0;
 	virtio_config_changed(&n->d);
@@ -143,27 +145,26 @@ static bool header_sound(const struct net *n, struct virtio_net_hdr_v1 *h, size_
 	return gso_sound(n, h, frame);
 }
 
-/* Returns how many of @nr buffers are left when @skip bytes in front are taken away. */
-static unsigned skip_front(struct iovec **iov, unsigned nr, size_t skip)
+/* As the peer's send(). */
+static int peer_send(struct net *n, struct iovec *iov, unsigned nr)
 {
-	for (; nr && skip >= (*iov)->iov_len; nr--)
-		skip -= (*iov)++->iov_len;
-	if (nr) {
-		(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + skip;
-		(*iov)->iov_len -= skip;
-	}
-	return nr;
+	int r = n->config.status ? n->peer->ops->send(n->peer, iov, nr) : EPIPE;
+
+	if (r == EPIPE && n->config.status)
+		peer_gone(n);
+	return r;
 }
 
-/* False: the tap takes no more, the frame stays. */
+/* False: the peer takes no more, the frame stays. */
 static bool send_frame(struct net *n, struct vq_chain *c)
 {
 	struct frame_head h;
 	struct iovec iov[VQ_MAX_SIZE + 1], *rest = c->iov;
 	size_t frame = c->out_len - NET_HDR_LEN;
 	unsigned nr;
+	int r;
 
-	if (c->out_len < sizeof(h) || frame > FRAME_MAX || c->nr_in || c->out_of_order ||
+	if (c->out_len < sizeof(h) || frame > NET_FRAME_MAX || c->nr_in || c->out_of_order ||
 	    chain_read(c, 0, &h, sizeof(h)) < sizeof(h) || !header_sound(n, &h.virtio, frame)) {
 		n->count.tx_malformed++;
 		return true;
@@ -172,12 +173,13 @@ static bool send_frame(struct net *n, struct vq_chain *c)
 		n->count.tx_spoofed++;
 		return true;
 	}
-	nr = skip_front(&rest, c->nr_out, sizeof(h));
+	nr = iov_skip(&rest, c->nr_out, sizeof(h));
 	iov[0] = (struct iovec){ .iov_base = &h, .iov_len = sizeof(h) };
 	memcpy(iov + 1, rest, nr * sizeof(*iov));
-	if (n->is_gone || writev(n->tap.fd, iov, (int)nr + 1) < 0) {
-		if (!n->is_gone && errno == EAGAIN)
-			return false;
+	r = peer_send(n, iov, nr + 1);
+	if (r == EAGAIN)
+		return false;
+	if (r) {
 		n->count.tx_dropped++;
 		return true;
 	}
@@ -193,8 +195,10 @@ static void transmit(struct net *n)
 	unsigned frames;
 	struct vq_chain c;
 
-	n->wants_room = false;
+	if (n->peer->has_rest)
+		(void)peer_send(n, NULL, 0); /* has_rest tells */
 	vq_disable_kicks(q);
+	n->wants_room = false;
 	for (frames = 0; frames < TURN_FRAMES && bytes < TURN_BYTES; frames++) {
 		if (!limit_open(&n->limit[TX]) || vq_pop_or_wait(q, &c) <= 0)
 			break;
@@ -207,6 +211,7 @@ static void transmit(struct net *n)
 		bytes += c.out_len;
 		vq_push(q, c.head, 0);
 	}
+	n->wants_room |= n->peer->has_rest;
 	virtio_signal(q);
 	if (frames == TURN_FRAMES || bytes >= TURN_BYTES)
 		vq_kick_again(q);
@@ -220,11 +225,13 @@ static bool collect(struct net *n)
 	bool is_large = has(n, VIRTIO_NET_F_GUEST_TSO4) || has(n, VIRTIO_NET_F_GUEST_TSO6) ||
 			has(n, NET_F_GUEST_USO4) || has(n, NET_F_GUEST_USO6);
 	size_t mtu = n->config.mtu > 1500 ? n->config.mtu : 1500;
-	size_t want = NET_HDR_LEN + (is_large ? FRAME_MAX : ETH_LEN + FRAME_VLAN + mtu);
+	size_t want = NET_HDR_LEN + (is_large ? NET_FRAME_MAX : ETH_LEN + FRAME_VLAN + mtu);
 	struct virtqueue *q = &n->d.vq[RX];
 	struct vq_chain c;
 	unsigned i;
 
+	if (want < n->held_len)
+		want = n->held_len;
 	for (i = 0; i < VQ_MAX_SIZE && n->rx.len < want && (is_merged || !n->rx.nr_buf); i++) {
 		if (vq_pop_or_wait(q, &c) <= 0)
 			break;
@@ -250,12 +257,10 @@ static bool collect(struct net *n)
 static void give_back(struct net *n, size_t len)
 {
 	struct vring_used_elem used[RX_IOVS];
-	struct vq_chain first = { .nr_in = n->rx.buf[0].nr_iov };
 	unsigned nr = 0, nr_iov = 0;
 	size_t left = len;
 	uint16_t count;
 
-	memcpy(first.iov, n->rx.iov, first.nr_in * sizeof(*first.iov));
 	for (; left; nr++) {
 		const struct rx_buffer *b = &n->rx.buf[nr];
 
@@ -266,7 +271,8 @@ static void give_back(struct net *n, size_t len)
 		n->rx.len -= b->len;
 	}
 	count = (uint16_t)nr;
-	chain_write(&first, offsetof(struct virtio_net_hdr_v1, num_buffers), &count, sizeof(count));
+	iov_write(n->rx.iov, n->rx.buf[0].nr_iov, offsetof(struct virtio_net_hdr_v1, num_buffers),
+		  &count, sizeof(count));
 	n->rx.nr_buf -= nr;
 	n->rx.nr_iov -= nr_iov;
 	memmove(n->rx.buf, n->rx.buf + nr, n->rx.nr_buf * sizeof(*n->rx.buf));
@@ -277,59 +283,51 @@ static void give_back(struct net *n, size_t len)
 	limit_charge(&n->limit[RX], len, 1);
 }
 
-/* The held frame goes into the collected buffers. False: not yet. */
-static bool deliver_held(struct net *n)
+/* The held frame goes into the collected buffers, if it @fits. False: not yet. */
+static bool deliver_held(struct net *n, bool fits)
 {
-	size_t at = 0;
-	unsigned i;
+	size_t len = n->held_len;
 
-	if (n->rx.len < n->held_len) {
-		if (n->rx.nr_iov < n->d.vq[RX].size && n->rx.nr_iov < RX_IOVS)
-			return false;
-		n->held_len = 0; /* the guest has no more to give */
+	if (n->rx.len < len && !fits && n->rx.nr_iov < n->d.vq[RX].size && n->rx.nr_iov < RX_IOVS)
+		return false;
+	n->held_len = 0;
+	if (n->rx.len < len) { /* the guest has no more to give */
 		n->count.rx_dropped++;
 		return true;
 	}
-	for (i = 0; at < n->held_len; i++) {
-		size_t part = n->held_len - at;
-
-		if (part > n->rx.iov[i].iov_len)
-			part = n->rx.iov[i].iov_len;
-		memcpy(n->rx.iov[i].iov_base, n->held + at, part);
-		at += part;
-	}
-	at = n->held_len;
-	n->held_len = 0;
-	give_back(n, at);
+	iov_write(n->rx.iov, n->rx.nr_iov, 0, n->held, len);
+	give_back(n, len);
 	return true;
 }
 
-/* Reads the next frame: into the guest's buffers if @fits, else to be held. False: none is there.
- */
+/* Takes the next frame: into the guest's buffers if @fits, or held. False: none is there. */
 static bool receive_frame(struct net *n, bool fits)
 {
-	struct iovec iov[RX_IOVS + 1];
+	struct iovec iov[RX_IOVS + 1] = { { n->frame, sizeof(n->frame) } };
+	const uint8_t *held = fits ? NULL : n->frame;
 	uint8_t spare; /* touched by a frame that is too long */
+	unsigned nr = 1;
 	ssize_t len;
 
 	if (fits) {
+		nr = n->rx.nr_iov + 1;
 		memcpy(iov, n->rx.iov, n->rx.nr_iov * sizeof(*iov));
 		iov[n->rx.nr_iov] = (struct iovec){ .iov_base = &spare, .iov_len = 1 };
-		len = readv(n->tap.fd, iov, (int)n->rx.nr_iov + 1);
-	} else {
-		len = read(n->tap.fd, n->held, sizeof(n->held));
 	}
+	len = n->peer->ops->receive(n->peer, iov, nr, &held);
 	if (len <= 0) {
 		if (len == 0 || (errno != EAGAIN && errno != EINTR))
-			tap_gone(n);
+			peer_gone(n);
 		return false;
 	}
-	if (len < (ssize_t)(NET_HDR_LEN + ETH_LEN) || (fits && (size_t)len > n->rx.len))
+	if (len < (ssize_t)(NET_HDR_LEN + ETH_LEN) || (!held && (size_t)len > n->rx.len)) {
 		n->count.rx_dropped++;
-	else if (fits)
-		give_back(n, (size_t)len);
-	else
+	} else if (held) {
+		n->held = held;
 		n->held_len = (size_t)len;
+	} else {
+		give_back(n, (size_t)len);
+	}
 	return true;
 }
 
@@ -339,7 +337,7 @@ static void receive(struct net *n)
 	uint64_t end = n->count.rx_bytes + TURN_BYTES;
 	unsigned frames;
 
-	if (n->is_gone || !q->is_live)
+	if (!n->config.status || !q->is_live)
 		return;
 	n->wants_buffer = false;
 	vq_disable_kicks(q);
@@ -352,20 +350,22 @@ static void receive(struct net *n)
 		n->wants_buffer = !n->rx.nr_buf;
 		if (n->wants_buffer || (!n->held_len && !receive_frame(n, fits)))
 			break;
-		n->wants_buffer = n->held_len && !deliver_held(n);
+		n->wants_buffer = n->held_len && !deliver_held(n, collect(n));
 		if (n->wants_buffer)
 			break;
 	}
+	if (frames == TURN_FRAMES || n->count.rx_bytes >= end)
+		vq_kick_again(q); /* the peer may have read further: no event tells */
 	virtio_signal(q);
 	watch(n);
 }
 
-static void tap_ready(struct source *s, uint32_t events)
+static void peer_ready(struct source *s, uint32_t events)
 {
 	struct net *n = container_of(s, struct net, src);
 
 	if (events & (EPOLLERR | EPOLLHUP)) {
-		tap_gone(n);
+		peer_gone(n);
 		return;
 	}
 	if (events & EPOLLOUT)
@@ -400,13 +400,13 @@ static int net_activate(struct virtio_dev *d, struct err *e)
 {
 	struct net *n = container_of(d, struct net, d);
 
-	if (n->is_gone)
+	if (!n->config.status)
 		return 0;
-	if (tap_set_offloads(&n->tap, d->acked, e) < 0)
+	if (n->peer->ops->set_offloads && n->peer->ops->set_offloads(n->peer, d->acked, e) < 0)
 		return -1;
-	if (!n->src.loop && loop_add(&d->m->loop, &n->src, n->tap.fd, 0, tap_ready, e) < 0)
+	if (!n->src.loop && loop_add(&d->m->loop, &n->src, n->peer->fd, 0, peer_ready, e) < 0)
 		return -1;
-	return n->vhost < 0 ? 0 : net_vhost_start(n->vhost, d, n->vhost_features, n->tap.fd, e);
+	return n->vhost < 0 ? 0 : net_vhost_start(n->vhost, d, n->vhost_features, n->peer->fd, e);
 }
 
 static void net_reset(struct virtio_dev *d)
@@ -419,8 +419,8 @@ static void net_reset(struct virtio_dev *d)
 	n->rx.nr_buf = n->rx.nr_iov = 0;
 	n->rx.len = 0;
 	n->held_len = 0;
-	n->wants_room = false;
-	n->wants_buffer = true; /* until the next activation */
+	n->wants_room = n->peer->has_rest; /* begun is begun: the stream goes on */
+	n->wants_buffer = true;		   /* until the next activation */
 	watch(n);
 }
 
@@ -431,6 +431,7 @@ static void net_destroy(struct virtio_dev *d)
 	loop_remove(&n->src);
 	limit_close(&n->limit[RX]);
 	limit_close(&n->limit[TX]);
+	free(n->peer);
 	free(n);
 }
 
@@ -467,16 +468,16 @@ static void set_config(struct net *n, const struct spec_nic *nic)
 	n->d.config_len = offsetof(struct virtio_net_config, mtu) + sizeof(n->config.mtu);
 }
 
-struct virtio_dev *net_new(const struct spec_nic *nic, const struct tap *t, struct loop *l,
+struct virtio_dev *net_new(const struct spec_nic *nic, struct net_peer *p, struct loop *l,
 			   struct err *e)
 {
 	struct net *n = xcalloc(1, sizeof(*n));
 
-	n->tap = *t;
+	n->peer = p;
 	n->vhost = nic->vhost.fd;
 	set_config(n, nic);
 	n->d.ops = &net_ops;
-	n->d.features = t->features | BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_STATUS) |
+	n->d.features = p->features | BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_STATUS) |
 			BIT(VIRTIO_NET_F_MRG_RXBUF) | (nic->mtu ? BIT(VIRTIO_NET_F_MTU) : 0);
 	if (limit_init(&n->limit[RX], l, &nic->rx, rx_opened, e) < 0 ||
 	    limit_init(&n->limit[TX], l, &nic->tx, tx_opened, e) < 0) {

@@ -3,13 +3,13 @@
 #define VPOD_VMM_VIRTIO_NET_H
 
 #include "vmm/ratelimit.h"
-#include "vmm/virtio/tap.h"
+#include "vmm/virtio/net_peer.h"
 #include "vmm/virtio/virtio.h"
 
 /* Owner: loop. "rx" is what the guest receives. Bytes are of frames, without the virtio header. */
 struct net_counters {
 	uint64_t rx_packets, rx_bytes;
-	uint64_t rx_dropped; /* larger than the guest's buffers */
+	uint64_t rx_dropped; /* larger than the guest's buffers, or no frame */
 	uint64_t tx_packets, tx_bytes;
 	uint64_t tx_dropped;   /* the host did not take it */
 	uint64_t tx_malformed; /* a header or a length that cannot be (V20) */
@@ -17,10 +17,10 @@ struct net_counters {
 };
 
 /*
- * A NIC at tap @t, which stays the caller's.  @l: the loop that it will live in.  Caller owns;
- * machine_add() takes it.
+ * A NIC at @p, which it takes, also when it fails.  @l: the loop that it will live in.  Caller
+ * owns; machine_add() takes it.
  */
-struct virtio_dev *net_new(const struct spec_nic *nic, const struct tap *t, struct loop *l,
+struct virtio_dev *net_new(const struct spec_nic *nic, struct net_peer *p, struct loop *l,
 			   struct err *e);
 
 /* Of a device whose ops->id is VIRTIO_ID_NET; loop only. */

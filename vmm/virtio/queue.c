@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/event.h"
 #include "vmm/machine.h"
 #include "vmm/virtio/virtio.h"
 
@@ -212,10 +213,19 @@ void vq_lend(struct virtqueue *q, bool is_lent)
 
 void vq_kick_again(struct virtqueue *q)
 {
-	uint64_t one = 1;
+	if (q->is_live)
+		event_tell(q->kick.fd);
+}
 
-	if (q->is_live && write(q->kick.fd, &one, sizeof(one)) < 0)
-		return; /* 2^64 are pending */
+unsigned iov_skip(struct iovec **iov, unsigned n, uint64_t skip)
+{
+	for (; n && skip >= (*iov)->iov_len; n--)
+		skip -= (*iov)++->iov_len;
+	if (n) {
+		(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + skip;
+		(*iov)->iov_len -= skip;
+	}
+	return n;
 }
 
 /* Copies up to @len bytes from @offset on in @n buffers; @to_buf says which way. */
@@ -244,6 +254,11 @@ static size_t iov_copy(const struct iovec *iov, unsigned n, size_t offset, uint8
 	return done;
 }
 
+size_t iov_write(const struct iovec *iov, unsigned n, size_t offset, const void *buf, size_t len)
+{
+	return iov_copy(iov, n, offset, (uint8_t *)(uintptr_t)buf, len, false);
+}
+
 size_t chain_read(const struct vq_chain *c, size_t offset, void *buf, size_t len)
 {
 	return iov_copy(c->iov, c->nr_out, offset, buf, len, true);
@@ -251,6 +266,5 @@ size_t chain_read(const struct vq_chain *c, size_t offset, void *buf, size_t len
 
 size_t chain_write(const struct vq_chain *c, size_t offset, const void *buf, size_t len)
 {
-	return iov_copy(c->iov + c->nr_out, c->nr_in, offset, (uint8_t *)(uintptr_t)buf, len,
-			false);
+	return iov_write(c->iov + c->nr_out, c->nr_in, offset, buf, len);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vmm/virtio/tap.h"
+#include "vmm/virtio/net_peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,8 +8,10 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/strbuf.h"
 
 /* Linux 6.2 */
 #define TAP_F_USO4 0x20u
@@ -44,13 +46,49 @@ int tap_open(const char *name, struct err *e)
 	return take_fd(&fd);
 }
 
-int tap_use(struct tap *t, int fd, struct err *e)
+static int set_offloads(struct net_peer *p, uint64_t acked, struct err *e)
+{
+	unsigned long flags = 0;
+	unsigned i;
+
+	for (i = 0; i < nitems(offloads); i++)
+		flags |= acked & offloads[i].guest ? offloads[i].tap : 0;
+	if ((flags & (TAP_F_USO4 | TAP_F_USO6)) != (TAP_F_USO4 | TAP_F_USO6))
+		flags &= ~(unsigned long)(TAP_F_USO4 | TAP_F_USO6);
+	if (!(flags & (TUN_F_TSO4 | TUN_F_TSO6)))
+		flags &= ~(unsigned long)TUN_F_TSO_ECN;
+	if (!(flags & TUN_F_CSUM)) /* the others need it: 5.1.3.1 */
+		flags = 0;
+	if (ioctl(p->fd, TUNSETOFFLOAD, flags) < 0)
+		return err_set(e, errno, "cannot set the offloads of a tap device");
+	return 0;
+}
+
+static int tap_send(struct net_peer *p, struct iovec *iov, unsigned nr)
+{
+	return writev(p->fd, iov, (int)nr) < 0 ? errno : 0;
+}
+
+static ssize_t tap_receive(struct net_peer *p, const struct iovec *iov, unsigned nr,
+			   const uint8_t **kept)
+{
+	(void)kept;
+	return readv(p->fd, iov, (int)nr);
+}
+
+const struct net_peer_ops tap_ops = {
+	.set_offloads = set_offloads,
+	.send = tap_send,
+	.receive = tap_receive,
+};
+
+static int setup(struct net_peer *p, int fd, struct err *e)
 {
 	struct ifreq r = { .ifr_flags = 0 };
 	int flags = fcntl(fd, F_GETFL), len = NET_HDR_LEN;
 	unsigned i, all = 0;
 
-	*t = (struct tap){ .fd = fd, .has_offloads = true };
+	*p = (struct net_peer){ .ops = &tap_ops, .fd = fd };
 	if (flags < 0 || ioctl(fd, TUNGETIFF, &r) < 0)
 		return err_set(e, errno, "cannot use file %d as a tap device", fd);
 	if (!(r.ifr_flags & IFF_TAP) || !(r.ifr_flags & IFF_VNET_HDR) || !(r.ifr_flags & IFF_NO_PI))
@@ -66,25 +104,14 @@ int tap_use(struct tap *t, int fd, struct err *e)
 		if (ioctl(fd, TUNSETOFFLOAD, more) < 0)
 			continue;
 		all = (unsigned)more;
-		t->features |= offloads[i].guest | offloads[i].host;
+		p->features |= offloads[i].guest | offloads[i].host;
 	}
-	return tap_set_offloads(t, 0, e);
+	return set_offloads(p, 0, e);
 }
 
-int tap_set_offloads(const struct tap *t, uint64_t acked, struct err *e)
+struct net_peer *tap_new(int fd, struct err *e)
 {
-	unsigned long flags = 0;
-	unsigned i;
+	cleanup_free struct net_peer *p = xcalloc(1, sizeof(*p));
 
-	for (i = 0; i < nitems(offloads); i++)
-		flags |= acked & offloads[i].guest ? offloads[i].tap : 0;
-	if ((flags & (TAP_F_USO4 | TAP_F_USO6)) != (TAP_F_USO4 | TAP_F_USO6))
-		flags &= ~(unsigned long)(TAP_F_USO4 | TAP_F_USO6);
-	if (!(flags & (TUN_F_TSO4 | TUN_F_TSO6)))
-		flags &= ~(unsigned long)TUN_F_TSO_ECN;
-	if (!(flags & TUN_F_CSUM)) /* the others need it: 5.1.3.1 */
-		flags = 0;
-	if (t->has_offloads && ioctl(t->fd, TUNSETOFFLOAD, flags) < 0)
-		return err_set(e, errno, "cannot set the offloads of a tap device");
-	return 0;
+	return setup(p, fd, e) < 0 ? NULL : take_ptr(&p);
 }

@@ -86,7 +86,8 @@ struct virtio_dev {
 	uint64_t acked;	    /* and taken by the driver; latched at FEATURES_OK */
 	void *config;	    /* device config space, little-endian; part of the device's struct */
 	unsigned config_len;
-	bool is_active; /* between DRIVER_OK and reset; owner: loop */
+	const char *label; /* a disk's serial number; NULL: none */
+	bool is_active;	   /* between DRIVER_OK and reset; owner: loop */
 	struct virtqueue vq[VIRTIO_MAX_QUEUES];
 
 	/* Of the transport, mmio.c. */
@@ -144,6 +145,12 @@ void virtio_config_changed(struct virtio_dev *d);
 
 /* The guest broke a rule: ends the machine with guest-violation:@id, once. Any thread. */
 void virtio_violation(struct virtio_dev *d, const char *id, const char *what);
+
+/* Takes the first @skip bytes of @n buffers away. Returns how many buffers are left. */
+unsigned iov_skip(struct iovec **iov, unsigned n, uint64_t skip);
+
+/* Copies @buf to @n buffers, from @offset on. Returns the bytes copied. */
+size_t iov_write(const struct iovec *iov, unsigned n, size_t offset, const void *buf, size_t len);
 
 /* Copies between a chain's buffers and @buf, from @offset on. Return the bytes copied. */
 size_t chain_read(const struct vq_chain *c, size_t offset, void *buf, size_t len);
